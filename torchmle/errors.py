@@ -1,0 +1,80 @@
+"""Errors and warnings, named after statsmodels' so that filters written for it keep working."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from patsy import PatsyError
+
+if TYPE_CHECKING:
+    from .optim import Optimum
+
+
+class ModelWarning(UserWarning):
+    """Base of every warning this package gives."""
+
+
+class ConvergenceWarning(ModelWarning):
+    """The optimiser stopped before it reached a maximum."""
+
+
+class PerfectSeparationWarning(ModelWarning):
+    """Some observations are predicted perfectly; a coefficient may have no finite estimate."""
+
+
+class RankWarning(ModelWarning):
+    """Columns of the design are linear combinations of others and were left out."""
+
+
+class HessianInversionWarning(ModelWarning):
+    """The Hessian at the estimate is not negative definite; standard errors are NaN."""
+
+
+class DomainWarning(ModelWarning):
+    """A link or transform does not respect the domain of the distribution's parameter."""
+
+
+class ValueWarning(ModelWarning):
+    """A value was changed or ignored."""
+
+
+class SpecificationWarning(ModelWarning):
+    """The options ask for something the model does not fully support."""
+
+
+class InvalidTestWarning(ModelWarning):
+    """A test was asked for whose assumptions do not hold for this result."""
+
+
+class PrecisionWarning(ModelWarning):
+    """The data are held, or the device computes, in less than double precision."""
+
+
+class ModelError(Exception):
+    """Base of the errors raised for bad models or data."""
+
+
+class FormulaError(PatsyError, ValueError):
+    """A formula, or the data it is applied to, cannot be used; the message names the column."""
+
+
+class MissingDataError(ModelError, ValueError):
+    """Missing or infinite values where none are allowed."""
+
+
+class PerfectSeparationError(ModelError):
+    """Perfect separation, when the caller asked for an error instead of a warning."""
+
+
+class FitInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a fit.
+
+    Attributes
+    ----------
+    optimum : Optimum or None
+        The best point reached, with the history up to the interruption.
+    """
+
+    def __init__(self, message: str, optimum: Optimum | None = None):
+        super().__init__(message)
+        self.optimum = optimum
