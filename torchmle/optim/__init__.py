@@ -1,0 +1,12 @@
+"""Maximise a log-likelihood, and say honestly whether that worked.
+
+Whatever the method, convergence is judged here, by the Newton decrement and the definiteness of the Hessian in float64.
+"""
+
+from __future__ import annotations
+
+from .maximize import maximize, methods
+from .optimum import Optimum, Status, Step
+from .search import Objective
+
+__all__ = ["Objective", "Optimum", "Status", "Step", "maximize", "methods"]

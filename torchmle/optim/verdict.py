@@ -1,0 +1,110 @@
+"""The quadratic model of the log-likelihood at a point: Newton step, decrement, definiteness, condition.
+
+Everything is done on the Hessian scaled to a unit diagonal, so that no answer depends on the units of the columns.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+EPS = torch.finfo(torch.float64).eps
+
+# Largest condition number of the scaled -H that still counts as identified.  The Hessian itself carries rounding
+# errors of some eps, so its smallest eigenvalue is then known to three digits, and so are the standard errors in that
+# direction; exactly collinear columns come out at 1e15 and more.
+MAX_CONDITION = 1e13
+
+SUSPICIOUS_PIVOT = 1e-8  # smallest squared Cholesky pivot for which the condition need not be looked at
+FLOOR = 1e-6  # smallest modified eigenvalue, relative to the largest
+EXACT_SIZE = 128  # up to this size the condition number is computed, above it estimated
+
+
+class Quadratic(NamedTuple):
+    """Second-order model at a point.
+
+    Attributes
+    ----------
+    direction : Tensor
+        (k,) Newton step; from modified eigenvalues, and still uphill, when -H is not positive definite.
+    decrement : float
+        Gradient times direction.
+    definite : bool
+        Is the scaled -H positive definite with a condition number of at most `MAX_CONDITION`?
+    scale : Tensor
+        (k,) |diag H|^(-1/2), 1 where the diagonal is 0.
+    factor : Tensor or None
+        Cholesky factor of the scaled -H where it is definite.
+    lowest : float
+        Smallest eigenvalue of the scaled -H where it is not definite; NaN otherwise.
+    weakest : Tensor or None
+        (k,) its eigenvector.
+    """
+
+    direction: Tensor
+    decrement: float
+    definite: bool
+    scale: Tensor
+    factor: Tensor | None
+    lowest: float
+    weakest: Tensor | None
+
+
+def quadratic(gradient: Tensor, hessian: Tensor) -> Quadratic:
+    """Newton step and definiteness from the score and the Hessian of the log-likelihood."""
+    scale = hessian.diagonal().neg().rsqrt()  # NaN or inf where -H has no positive diagonal: Cholesky then fails
+    scaled = hessian * scale.neg()[:, None] * scale
+    factor, info = torch.linalg.cholesky_ex(scaled)
+    if info.item() != 0:
+        return _modified(gradient, hessian)
+    if factor.diagonal().min().item() ** 2 < SUSPICIOUS_PIVOT and not condition(scaled, factor) <= MAX_CONDITION:
+        return _modified(gradient, hessian)
+    slope = scale * gradient
+    step = torch.cholesky_solve(slope[:, None], factor)[:, 0]
+    return Quadratic(scale * step, torch.dot(slope, step).item(), True, scale, factor, math.nan, None)
+
+
+def _modified(gradient: Tensor, hessian: Tensor) -> Quadratic:
+    """Step from the absolute values of the eigenvalues, those near zero raised (Nocedal and Wright 2006, 3.4)."""
+    scale = diagonal_scale(hessian)
+    scaled = -(hessian + hessian.T) / 2 * scale[:, None] * scale
+    eigenvalues, vectors = torch.linalg.eigh(scaled)
+    size = eigenvalues.abs()
+    largest = size.max().item()
+    raised = size.clamp_min(FLOOR * largest if largest > 0 else 1.0)
+    slope = scale * gradient
+    step = vectors @ ((vectors.T @ slope) / raised)
+    decrement = torch.dot(slope, step).item()
+    return Quadratic(scale * step, decrement, False, scale, None, eigenvalues[0].item(), vectors[:, 0])
+
+
+def diagonal_scale(hessian: Tensor) -> Tensor:
+    """|diag H|^(-1/2), about the standard errors with the other parameters held; 1 where H says nothing."""
+    size = hessian.diagonal().abs()
+    usable = (size > 0) & torch.isfinite(size)
+    return torch.where(usable, size, torch.ones_like(size)).rsqrt()
+
+
+def condition(scaled: Tensor, factor: Tensor) -> float:
+    """Condition number of a positive definite matrix; above `EXACT_SIZE` an estimate, within about sqrt(k).
+
+    The estimate takes the smallest eigenvalue from a few inverse iterations with the Cholesky factor and bounds the
+    largest by the Frobenius norm, so that it costs k² and not k³.
+    """
+    if len(scaled) == 0:
+        return 1.0
+    if len(scaled) <= EXACT_SIZE:
+        eigenvalues = torch.linalg.eigvalsh(scaled)
+        low, high = eigenvalues[0].item(), eigenvalues[-1].item()
+        return high / low if low > 0 else math.inf
+    vector = torch.zeros(len(scaled), 1, dtype=scaled.dtype)
+    vector[factor.diagonal().argmin()] = 1.0
+    growth = 1.0
+    for _ in range(6):
+        vector = torch.cholesky_solve(vector, factor)
+        growth = vector.norm().item()
+        vector = vector / growth
+    return scaled.norm().item() * growth
