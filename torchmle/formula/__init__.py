@@ -1,0 +1,18 @@
+"""Formulas and matrices to rows: the only package that knows patsy, strings and frames."""
+
+from .arrays import design_from_arrays
+from .build import design_from_formula
+from .design import Design, Rows
+from .environment import caller_environment
+from .rowargs import late_column
+from .surv import Surv
+
+__all__ = [
+    "Design",
+    "Rows",
+    "Surv",
+    "caller_environment",
+    "design_from_arrays",
+    "design_from_formula",
+    "late_column",
+]

@@ -1,0 +1,217 @@
+"""Learn a design from a frame and the formulas of each predictor."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import patsy
+
+from ..data import Data
+from ..data.tensors import as_double
+from ..errors import FormulaError
+from .coding import Coding, code_terms, without_columns
+from .design import Design, Rows, complete_rows, first_length
+from .factor import Evaluated, learn
+from .lookup import look_up
+from .matrix import fill
+from .parsing import Parsed, parse_predictors
+from .problems import IncompleteDataError, at_rows, unknown_name
+from .response import Response, learn_response, tolerates_missing
+from .rowargs import argument_tensor, missing_argument, read_arguments
+from .source import Source
+from .subset import subset_mask
+from .syntax import bare_names, find_names
+from .values import Column, Variables
+
+
+@dataclass
+class _Learned:
+    """Everything the formulas say about the training rows ``kept``."""
+
+    evaluated: Evaluated
+    response: Response
+    y: np.ndarray
+    extra: dict[str, np.ndarray]
+    kept: np.ndarray | None
+
+
+def design_from_formula(
+    formulas: Mapping[str, str],
+    data: Any,
+    *,
+    arguments: Mapping[str, Any] | None = None,
+    env: patsy.EvalEnvironment,
+    missing: str = "drop",
+    subset: Any = None,
+    drop_cols: Sequence[str] | None = None,
+    classes: bool = False,
+) -> Rows:
+    """Learn a design from formulas and make its training rows.
+
+    Parameters
+    ----------
+    formulas : mapping of str to str
+        Formula of each predictor; the first has the response, as in ``{"mu": "y ~ x", "sigma": "~ w"}``.
+    data : DataFrame, polars.DataFrame, pyarrow.Table, mapping of str to array, or None
+        Only the columns that the formulas and arguments name are read.
+    arguments : mapping of str to object, optional
+        Row-shaped arguments (offset, weights, groups …): a column name, a Series (aligned by index), an array as long
+        as the data, or a number. None is ignored.
+    env : patsy.EvalEnvironment
+        Where names that are not columns are looked up; see `caller_environment`.
+    missing : {"drop", "raise", "none"}
+        What to do with rows in which any variable or argument is missing; "none" does not allow them either.
+    subset : array_like, optional
+        Rows to use: a boolean mask over the rows of ``data``, or labels of its index.
+    drop_cols : sequence of str, optional
+        Design columns to leave out.
+    classes : bool
+        Whether the model takes a categorical response with any number of levels (as codes 0 … J-1).
+
+    Returns
+    -------
+    Rows
+
+    Raises
+    ------
+    FormulaError
+        If a formula cannot be parsed or evaluated; the message names the variable and what to do.
+    MissingDataError
+        If values are missing and ``missing`` is not "drop".
+
+    Notes
+    -----
+    Incomplete rows are dropped once, from everything, before any transform is evaluated, so that ``center(x)`` works
+    with a NaN in x; then again where evaluation itself gives NaN (``np.log(-1)``).
+    """
+    if missing not in ("drop", "raise", "none"):
+        raise ValueError(f"missing option {missing} not understood")
+    parsed = parse_predictors(dict(formulas))
+    source = Source(data)
+    response, right = _codes(parsed)
+    columns, constants = look_up([*response, *right], source, env)
+    n = source.n if source.n is not None else first_length(source)
+    given, row_names = read_arguments(arguments, source, n)
+    chosen = None if subset is None else subset_mask(subset, source.index, n)
+    kept = _first_mask(columns, constants, given, response, right, chosen, n)
+    learned = _learn(columns, constants, response, right, kept, n, classes)
+    total = n if chosen is None else int(chosen.sum())
+    labels = source.index if source.index is not None else pd.RangeIndex(n)
+    dropped = total - len(learned.y)
+    if dropped and missing != "drop":
+        raise _incomplete(learned.kept, chosen, labels)
+    design = _design(parsed, learned, row_names, columns, drop_cols)
+    rows = _training_data(design, learned, given)
+    return Rows(rows, labels if learned.kept is None else labels[learned.kept], learned.kept, dropped, design)
+
+
+def _codes(parsed: Mapping[str, Parsed]) -> tuple[tuple[str, ...], list[str]]:
+    response = next(iter(parsed.values())).response
+    if not response:
+        raise FormulaError("the formula has no response; write it on the left side, as in 'y ~ x'")
+    return response, list(dict.fromkeys(code for formula in parsed.values() for code in formula.factors))
+
+
+def _first_mask(
+    columns: Mapping[str, Column],
+    constants: Mapping[str, object],
+    given: Mapping[str, np.ndarray],
+    response: tuple[str, ...],
+    right: list[str],
+    chosen: np.ndarray | None,
+    n: int,
+) -> np.ndarray | None:
+    """Rows of the subset in which every raw variable and argument is there; None for all."""
+    counted = set(columns)
+    if tolerates_missing(response):
+        counted -= set(find_names(response, constants).all()) - set(find_names(right, constants).all())
+    bare = bare_names([*response, *right], columns, constants)
+    as_levels = {name for name, boxed in bare.items() if boxed or not columns[name].numeric}
+    kept = complete_rows({name: columns[name] for name in counted}, as_levels)
+    for mask in (missing_argument(name, value) for name, value in given.items()):
+        if mask is not None:
+            kept = ~mask if kept is None else kept & ~mask
+    if chosen is not None:
+        kept = chosen if kept is None else kept & chosen
+    if n and kept is not None and not kept.any():
+        raise FormulaError("no complete row is left: every row has a missing value in some variable or argument")
+    return kept
+
+
+def _learn(
+    columns: Mapping[str, Column],
+    constants: Mapping[str, object],
+    response: tuple[str, ...],
+    right: list[str],
+    kept: np.ndarray | None,
+    n: int,
+    classes: bool,
+) -> _Learned:
+    """Evaluate everything, dropping the rows where that gives NaN until none does."""
+    while True:
+        variables = Variables(columns, kept, n)
+        if not variables.n:
+            raise FormulaError("no row is left after dropping missing values")
+        left = learn_response(response, variables, constants, classes)
+        evaluated = left if isinstance(left, np.ndarray) else learn(right, variables, constants)
+        if isinstance(left, tuple) and isinstance(evaluated, Evaluated):
+            return _Learned(evaluated, *left, kept)
+        assert isinstance(evaluated, np.ndarray)
+        kept = np.ones(n, dtype=bool) if kept is None else kept.copy()
+        kept[np.flatnonzero(kept)[evaluated]] = False
+
+
+def _incomplete(kept: np.ndarray | None, chosen: np.ndarray | None, labels: pd.Index) -> IncompleteDataError:
+    assert kept is not None
+    rows = np.flatnonzero(~kept if chosen is None else chosen & ~kept)
+    return IncompleteDataError(
+        f"factor contains missing values: {len(rows)} incomplete rows ({at_rows(list(labels[rows]))}); "
+        "missing='drop' leaves them out"
+    )
+
+
+def _design(
+    parsed: Mapping[str, Parsed],
+    learned: _Learned,
+    row_names: Mapping[str, str],
+    columns: Mapping[str, Column],
+    drop_cols: Sequence[str] | None,
+) -> Design:
+    evaluated, response = learned.evaluated, learned.response
+    codings = {
+        name: code_terms(formula.terms, evaluated.factors, evaluated.contrasts) for name, formula in parsed.items()
+    }
+    codings = _drop(codings, drop_cols)
+    return Design(
+        formulas={name: formula.text for name, formula in parsed.items()},
+        response=response.names,
+        response_label=response.label,
+        columns={name: coding.names for name, coding in codings.items()},
+        terms={name: coding.terms for name, coding in codings.items()},
+        row_names=dict(row_names),
+        pandas=True,
+        response_levels=response.levels,
+        codings=codings,
+        factors=evaluated.factors,
+        outcome=response,
+    )
+
+
+def _drop(codings: dict[str, Coding], drop_cols: Sequence[str] | None) -> dict[str, Coding]:
+    known = [name for coding in codings.values() for name in coding.names]
+    for name in drop_cols or ():
+        if name not in known:
+            raise unknown_name(name, known, role="design column")
+    return {name: without_columns(coding, drop_cols or ()) for name, coding in codings.items()}
+
+
+def _training_data(design: Design, learned: _Learned, given: Mapping[str, np.ndarray]) -> Data:
+    values = learned.evaluated.values
+    x = {name: as_double(fill(coding, values, len(learned.y))) for name, coding in design.codings.items()}
+    columns = {name: as_double(value) for name, value in learned.extra.items()}
+    columns |= {name: argument_tensor(name, value, learned.kept) for name, value in given.items()}
+    return Data(as_double(learned.y), x, columns)

@@ -1,0 +1,56 @@
+"""Where the names in a formula that are not columns of the data come from."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from types import FrameType
+
+import patsy
+import patsy.builtins
+
+from .scaling import standardize
+
+_PACKAGE = __name__.partition(".")[0]
+
+BUILTINS: Mapping[str, object] = {
+    **{name: getattr(patsy.builtins, name) for name in patsy.builtins.__all__},
+    "standardize": standardize,
+    "scale": standardize,
+}
+"""What every formula can use unless a caller's variable of the same name hides it, as in patsy."""
+
+
+def caller_environment(eval_env: int = 0) -> patsy.EvalEnvironment:
+    """Namespace of the first frame outside this package, so that wrappers inside it need not count frames.
+
+    Parameters
+    ----------
+    eval_env : int
+        How many frames further out to look; -1 gives an empty namespace (only patsy's builtins).
+
+    Raises
+    ------
+    ValueError
+        If the call stack is not that deep.
+    """
+    if eval_env == -1:
+        return patsy.EvalEnvironment([{}])
+    depth = 0
+    frame = inspect.currentframe()
+    while frame is not None and frame.f_back is not None and _inside(frame):
+        frame, depth = frame.f_back, depth + 1
+    del frame  # a frame kept in a local variable of itself would be a reference cycle
+    return patsy.EvalEnvironment.capture(depth + eval_env)
+
+
+def resolve(env: patsy.EvalEnvironment, names: list[str]) -> dict[str, object]:
+    """The values of those ``names`` that the environment, or else patsy's builtins, know."""
+    namespace = env.with_outer_namespace(dict(BUILTINS)).namespace
+    found = {name: namespace[name] for name in names if name in namespace}
+    # patsy's own standardize loops over the rows in Python; ours computes the same numbers at once.
+    return {name: standardize if value is patsy.standardize else value for name, value in found.items()}
+
+
+def _inside(frame: FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE

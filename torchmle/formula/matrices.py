@@ -1,0 +1,68 @@
+"""New rows for a design that was made from matrices."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ..data import Data
+from .arrays import read_matrix
+from .design import Rows
+from .rowargs import argument_tensor, read_arguments
+from .source import Source
+
+if TYPE_CHECKING:
+    from .design import Design
+
+
+def rows_of_matrices(design: Design, data: Any, arguments: Mapping[str, Any] | None) -> Rows:
+    """Rows from a matrix for the first predictor, or a mapping with one matrix per predictor.
+
+    Columns go by position, whatever their names. A predictor that is not given must be a constant.
+
+    Raises
+    ------
+    ValueError
+        If a matrix does not have as many columns as in training, or one is needed and not given.
+    """
+    first = next(iter(design.columns))
+    given = dict(data) if isinstance(data, Mapping) and set(data) <= set(design.columns) else {first: data}
+    x: dict[str, Tensor] = {}
+    index = None
+    for name, value in given.items():
+        matrix = _as_rows(value, len(design.columns[name]))
+        x[name] = matrix.values
+        index = matrix.index if index is None else index
+    n = len(next(iter(x.values())))
+    for name, columns in design.columns.items():
+        if name not in x:
+            x[name] = _constant(name, columns, n)
+    source = Source(None)
+    source.index, source.n = index, n
+    values, _ = read_arguments(arguments, source, n)
+    rows = Data(None, {name: x[name] for name in design.columns}, {
+        name: argument_tensor(name, value, None) for name, value in values.items()
+    })
+    return Rows(rows, index, None, 0, design)
+
+
+def _as_rows(value: Any, k: int) -> Any:
+    if not isinstance(value, (pd.DataFrame, Tensor)):
+        array = np.asarray(value)
+        if array.ndim < 2 and k != 1 and not array.dtype.names:
+            value = array.reshape(1, -1)  # one row
+    matrix = read_matrix(value)
+    if matrix.values.shape[1] != k:
+        raise ValueError(f"shapes {tuple(matrix.values.shape)} and ({k},) not aligned: the model has {k} columns")
+    return matrix
+
+
+def _constant(name: str, columns: tuple[str, ...], n: int) -> Tensor:
+    if columns != ("const",):
+        raise ValueError(f"the design matrix of {name} (columns {', '.join(columns)}) is needed too: pass a dict")
+    return torch.ones(n, 1, dtype=torch.float64)

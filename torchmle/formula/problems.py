@@ -1,0 +1,36 @@
+"""Messages about formulas and the data they meet."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+
+from ..errors import FormulaError, MissingDataError
+
+_SHOWN = 5
+
+
+class IncompleteDataError(FormulaError, MissingDataError):
+    """Missing values in a formula's rows where the caller asked for none: both kinds of error at once."""
+
+
+def unknown_name(name: str, known: Iterable[str], role: str = "column") -> FormulaError:
+    """Error for a name that is nowhere, with the near names as suggestions."""
+    known = [str(other) for other in known]
+    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+    # difflib is case sensitive, but a wrong case is the commonest slip
+    near += [other for other in known if other.lower() == name.lower() and other not in near]
+    hint = f"did you mean {' or '.join(repr(other) for other in near)}?" if near else f"known: {shorten(known, 12)}"
+    return FormulaError(f"there is no {role} {name!r}; {hint}")
+
+
+def shorten(items: Iterable[object], shown: int = _SHOWN) -> str:
+    """The first few items separated by commas, and how many more there are."""
+    items = list(items)
+    more = f", … ({len(items) - shown} more)" if len(items) > shown else ""
+    return ", ".join(str(item) for item in items[:shown]) + more
+
+
+def at_rows(labels: Sequence[object]) -> str:
+    """``row 3`` or ``rows 3, 17, …``."""
+    return f"row{'s' if len(labels) > 1 else ''} {shorten(labels)}"

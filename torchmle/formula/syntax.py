@@ -1,0 +1,123 @@
+"""What a factor's code says, read from its syntax tree."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Container, Iterable, Mapping
+from dataclasses import dataclass, field
+
+import patsy.builtins
+
+from ..errors import FormulaError
+
+_REFUSED = (ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp)
+_DATA_KEYWORDS = ("data", "event", "time", "time2")  # keyword arguments that hold variables, not options
+
+
+@dataclass
+class Names:
+    """Names in the code of some factors, each with the code in which it came up first.
+
+    Names that are called are ``functions``; names in keyword arguments (``knots=k``) are ``options``.
+    """
+
+    functions: dict[str, str] = field(default_factory=dict)
+    options: dict[str, str] = field(default_factory=dict)
+    variables: dict[str, str] = field(default_factory=dict)
+
+    def all(self) -> list[str]:
+        """Every name, once."""
+        return list({**self.functions, **self.options, **self.variables})
+
+
+def parse(code: str) -> ast.expr:
+    """Syntax tree of an expression.
+
+    Raises
+    ------
+    FormulaError
+        If it is not Python, or binds names of its own (lambdas, comprehensions).
+    """
+    try:
+        tree = ast.parse(code.strip(), mode="eval")
+    except SyntaxError as error:
+        raise FormulaError(f"{code!r} is not a valid expression: {error.msg}") from error
+    if any(isinstance(node, _REFUSED) for node in ast.walk(tree)):
+        raise FormulaError(f"{code!r}: lambdas and comprehensions are not supported in formulas; define a function")
+    return tree.body
+
+
+def find_names(codes: Iterable[str], constants: Mapping[str, object] | None = None) -> Names:
+    """Names used in ``codes``; ``constants`` say what ``Q`` and its argument mean."""
+    names = Names()
+    for code in codes:
+        _collect(parse(code), code, names, constants or {}, in_option=False)
+    return names
+
+
+def _collect(tree: ast.AST, code: str, names: Names, constants: Mapping[str, object], in_option: bool) -> None:
+    if isinstance(tree, ast.Name):
+        (names.options if in_option else names.variables).setdefault(tree.id, code)
+        return
+    children = list(ast.iter_child_nodes(tree))
+    if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
+        names.functions.setdefault(tree.func.id, code)
+        children.remove(tree.func)
+    quoted = quoted_name(tree, constants)
+    if quoted is not None:
+        names.variables.setdefault(quoted, code)
+    for child in children:
+        option = in_option or (isinstance(child, ast.keyword) and child.arg not in _DATA_KEYWORDS)
+        option = option or quoted is not None
+        _collect(child, code, names, constants, option)
+
+
+def without_box(tree: ast.expr, constants: Mapping[str, object]) -> tuple[ast.expr, bool]:
+    """The data argument of an outermost ``C(...)``, and whether there was one."""
+    boxed = False
+    while _is_call_of(tree, patsy.builtins.C, constants):
+        assert isinstance(tree, ast.Call)
+        data = [*tree.args, *(keyword.value for keyword in tree.keywords if keyword.arg == "data")]
+        if not data:
+            break
+        tree, boxed = data[0], True
+    return tree, boxed
+
+
+def bare_variable(tree: ast.expr, variables: Container[str], constants: Mapping[str, object]) -> str | None:
+    """The variable's name if the expression is ``x`` or ``Q("x")``."""
+    name = tree.id if isinstance(tree, ast.Name) else quoted_name(tree, constants)
+    return name if name is not None and name in variables else None
+
+
+def bare_names(codes: Iterable[str], variables: Container[str], constants: Mapping[str, object]) -> dict[str, bool]:
+    """Variables that stand alone in every factor that uses them; the value says whether within ``C(...)``.
+
+    Of these only the levels matter if they are categorical, so their rows are looked at only to find the levels.
+    """
+    bare: dict[str, bool] = {}
+    inside: set[str] = set()
+    for code in codes:
+        tree, boxed = without_box(parse(code), constants)
+        name = bare_variable(tree, variables, constants)
+        if name is None:
+            inside |= set(find_names([code], constants).variables)
+        else:
+            bare[name] = bare.get(name, False) or boxed
+    return {name: boxed for name, boxed in bare.items() if name not in inside}
+
+
+def quoted_name(tree: ast.AST, constants: Mapping[str, object]) -> str | None:
+    """The name inside ``Q("...")``, or inside ``Q(name)`` when ``name`` is a string of the caller's."""
+    if not _is_call_of(tree, patsy.builtins.Q, constants):
+        return None
+    assert isinstance(tree, ast.Call)
+    argument = tree.args[0] if tree.args else tree.keywords[0].value if tree.keywords else None
+    value = argument.value if isinstance(argument, ast.Constant) else None
+    if isinstance(argument, ast.Name):
+        value = constants.get(argument.id)
+    return value if isinstance(value, str) else None
+
+
+def _is_call_of(tree: ast.AST, function: object, constants: Mapping[str, object]) -> bool:
+    return isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and constants.get(tree.func.id) is function
