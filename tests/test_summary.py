@@ -56,9 +56,7 @@ def rebuilt(reference, blocks):
     bottom = pairs(reference.tables[2]) if len(reference.tables) > 2 else ((), ())
     extra = reference.extra_txt.split("\n") if reference.extra_txt else []
     title = reference.tables[0].title
-    return Summary(
-        title, left, right, blocks, bottom_left=bottom[0], bottom_right=bottom[1], extra=extra
-    )
+    return Summary(title, left, right, blocks, bottom_left=bottom[0], bottom_right=bottom[1], extra=extra)
 
 
 FORMULAS = {

@@ -6,8 +6,9 @@ formats them) and hands them over.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,6 +18,50 @@ from .grid import Grid, Pair, Row, blocks_grid, pairs_grid
 from .numbers import coefficient, interval_headers, probability, statistic
 
 NO_PARAMETERS = "No Model Parameters"
+
+
+class Document(ABC):
+    """Tables under a title, with warnings and closing lines: drawn in every format."""
+
+    warnings: Sequence[str] = ()
+
+    @property
+    @abstractmethod
+    def tables(self) -> list[Grid]:
+        """The tables, the title on the first; each has ``as_text``, ``as_html`` …"""
+
+    @property
+    @abstractmethod
+    def closing(self) -> list[str]:
+        """The lines below the tables."""
+
+    def as_text(self) -> str:
+        """Plain text in statsmodels' layout: 78 characters wide, or more for long names."""
+        return text.document_text(self)
+
+    def as_html(self) -> str:
+        """HTML, one ``table`` element per table."""
+        return html.document_html(self)
+
+    def as_latex(self) -> str:
+        """LaTeX, all tables in one ``tabular``; needs no package."""
+        return latex.document_latex(self)
+
+    def as_csv(self) -> str:
+        """Comma-separated values, one table under the other."""
+        return text.document_csv(self)
+
+    def __str__(self) -> str:
+        return self.as_text()
+
+    def __repr__(self) -> str:
+        return self.as_text()
+
+    def _repr_html_(self) -> str:
+        return self.as_html()
+
+    def _repr_latex_(self) -> str:
+        return self.as_latex()
 
 
 @dataclass(frozen=True)
@@ -48,25 +93,23 @@ class Block:
     def __post_init__(self) -> None:
         if len(self.labels) != len(self.cells):
             raise ValueError(
-                f"a block needs one label per row: got {len(self.labels)} labels "
-                f"and {len(self.cells)} rows of cells"
+                f"a block needs one label per row: got {len(self.labels)} labels and {len(self.cells)} rows of cells"
             )
-        for label, row in zip(self.labels, self.cells):
+        for label, row in zip(self.labels, self.cells, strict=True):
             if len(row) != len(self.headers):
-                raise ValueError(
-                    f"row {label!r} has {len(row)} cells under {len(self.headers)} headers"
-                )
+                raise ValueError(f"row {label!r} has {len(row)} cells under {len(self.headers)} headers")
 
     def rows(self) -> list[Row]:
         """The header row and one row per label."""
-        rows = [Row((label, *cells)) for label, cells in zip(self.labels, self.cells)]
+        labelled = zip(self.labels, self.cells, strict=True)
+        rows = [Row((label, *cells)) for label, cells in labelled]
         if not rows:
             rows = [Row((NO_PARAMETERS, *[""] * len(self.headers)))]
         return [Row((self.heading, *self.headers), heading=True, rule=True), *rows]
 
 
 @dataclass(frozen=True, repr=False)
-class Summary:
+class Summary(Document):
     """What is printed about a fit.
 
     Parameters
@@ -82,8 +125,8 @@ class Summary:
         Diagnostics under the coefficients; may be empty.
     notes : sequence of str
         Numbered under "Notes:".
-    extra : list of str
-        Lines after the notes; `add_extra_txt` appends to it.
+    extra : sequence of str
+        Lines after the notes.
 
     Examples
     --------
@@ -105,32 +148,34 @@ class Summary:
     bottom_left: Sequence[Pair] = ()
     bottom_right: Sequence[Pair] = ()
     notes: Sequence[str] = ()
-    extra: list[str] = field(default_factory=list)
+    extra: Sequence[str] = ()
+    _added: list[str] = field(default_factory=list, init=False)
 
     def __post_init__(self) -> None:
+        if not (self.left or self.right or self.blocks):
+            raise ValueError("a summary needs a header or a block of coefficients: got neither")
         widths = {len(block.headers) for block in self.blocks}
         if len(widths) > 1:
-            raise ValueError(
-                f"the blocks of a summary need equally many columns: got {sorted(widths)}"
-            )
+            raise ValueError(f"the blocks of a summary need equally many columns: got {sorted(widths)}")
 
     @property
     def tables(self) -> list[Grid]:
-        """The header, the coefficients, the diagnostics: each with ``as_text``, ``as_html`` …"""
-        grids = [pairs_grid(self.left, self.right, self.title)]
+        """The header, the coefficients (all blocks), the diagnostics."""
+        grids = [pairs_grid(self.left, self.right)] if self.left or self.right else []
         if self.blocks:
             grids.append(blocks_grid([block.rows() for block in self.blocks]))
         if self.bottom_left or self.bottom_right:
             grids.append(pairs_grid(self.bottom_left, self.bottom_right))
-        return grids
+        return [replace(grids[0], title=self.title), *grids[1:]]
 
     @property
     def closing(self) -> list[str]:
         """The lines below the tables: numbered notes, then the extra lines."""
         notes = [f"[{i}] {note}" for i, note in enumerate(self.notes, start=1)]
         lines = ["Notes:", *notes] if notes else []
-        gap = [""] if notes and self.extra else []
-        return [line for part in (*lines, *gap, *self.extra) for line in part.split("\n")]
+        extra = [*self.extra, *self._added]
+        gap = [""] if notes and extra else []
+        return [line for part in (*lines, *gap, *extra) for line in part.split("\n")]
 
     @property
     def extra_txt(self) -> str | None:
@@ -138,38 +183,11 @@ class Summary:
         return "\n".join(self.closing) or None
 
     def add_extra_txt(self, etext: Iterable[str]) -> None:
-        """Append lines below the notes.
+        """Append lines below the notes: the one thing about a summary that can change.
 
         statsmodels' method of that name replaces the notes; here they stay.
         """
-        self.extra.extend([etext] if isinstance(etext, str) else etext)
-
-    def as_text(self) -> str:
-        """The summary as plain text in statsmodels' layout, 78 characters wide or more."""
-        return text.summary_text(self)
-
-    def as_html(self) -> str:
-        """The summary as HTML, one ``table`` element per table."""
-        return html.summary_html(self)
-
-    def as_latex(self) -> str:
-        """The summary as LaTeX, all tables in one ``tabular``; needs no package."""
-        return latex.summary_latex(self)
-
-    def as_csv(self) -> str:
-        """The summary as comma-separated values, one table under the other."""
-        return text.summary_csv(self)
-
-    def __str__(self) -> str:
-        return self.as_text()
-
-    __repr__ = __str__
-
-    def _repr_html_(self) -> str:
-        return self.as_html()
-
-    def _repr_latex_(self) -> str:
-        return self.as_latex()
+        self._added.extend([etext] if isinstance(etext, str) else etext)
 
 
 def coefficient_table(
@@ -183,6 +201,7 @@ def coefficient_table(
     alpha: float = 0.05,
     use_t: bool = False,
     heading: str = "",
+    estimate: str = "coef",
 ) -> Block:
     """The usual coefficient table: estimate, standard error, test and interval.
 
@@ -199,6 +218,8 @@ def coefficient_table(
         Whether the p-values are of the t distribution; heads the columns ``t`` or ``z``.
     heading : str
         Of a block among several.
+    estimate : str
+        Header of the estimates, such as ``'dy/dx'`` for marginal effects.
 
     Raises
     ------
@@ -214,9 +235,9 @@ def coefficient_table(
         )
     formats = (coefficient, statistic, statistic, probability, statistic, statistic)
     cells = tuple(
-        tuple(write(value) for write, value in zip(formats, row))
+        tuple(write(value) for write, value in zip(formats, row, strict=True))
         for row in np.column_stack([*columns, limits]).tolist()
     )
     letter = "t" if use_t else "z"
-    headers = ("coef", "std err", letter, f"P>|{letter}|", *interval_headers(alpha))
+    headers = (estimate, "std err", letter, f"P>|{letter}|", *interval_headers(alpha))
     return Block(headers, tuple(map(str, names)), cells, heading)

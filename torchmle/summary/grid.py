@@ -7,7 +7,8 @@ right-aligned one values.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from . import html, latex, text
 
@@ -52,12 +53,16 @@ class Grid:
     widths : tuple of int
         Least width of each column in the text form, in characters.
     title : str
+    hanging : int
+        Characters of stars and closing brackets that may stand right of the last digit in the
+        text form, so that the digits of a column stay aligned.
     """
 
     rows: tuple[Row, ...]
     align: str
     widths: tuple[int, ...]
     title: str = ""
+    hanging: int = 0
 
     @property
     def data(self) -> list[list[str]]:
@@ -93,34 +98,29 @@ class Grid:
         return self.as_html()
 
 
-def pairs_grid(left: Sequence[Pair], right: Sequence[Pair], title: str = "") -> Grid:
+def pairs_grid(left: Sequence[Pair], right: Sequence[Pair] = ()) -> Grid:
     """Labels and values in two columns, or in one when `right` is empty."""
     if not right:
-        rows = [Row(_clean(pair)) for pair in left]
-        return Grid(tuple(rows), "lr", (PAIR_WIDTH, PAIR_WIDTH), title)
-    height = max(len(left), len(right))
-    rows = [Row(_clean((*a, *b))) for a, b in zip(_padded(left, height), _padded(right, height))]
-    widths = (PAIR_WIDTH, PAIR_WIDTH, RIGHT_LABEL_WIDTH, PAIR_WIDTH)
-    return Grid(tuple(rows), "lrlr", widths, title)
+        rows = [Row(clean(pair)) for pair in left]
+        return Grid(tuple(rows), "lr", (PAIR_WIDTH, PAIR_WIDTH))
+    pairs = zip_longest(left, right, fillvalue=("", ""))
+    rows = [Row(clean((*one, *other))) for one, other in pairs]
+    return Grid(tuple(rows), "lrlr", (PAIR_WIDTH, PAIR_WIDTH, RIGHT_LABEL_WIDTH, PAIR_WIDTH))
 
 
-def blocks_grid(blocks: Sequence[Sequence[Row]], title: str = "") -> Grid:
+def blocks_grid(blocks: Sequence[Sequence[Row]]) -> Grid:
     """Blocks of rows with common columns, a rule between them."""
     rows: list[Row] = []
     for block in blocks:
         if rows:
-            rows[-1] = Row(rows[-1].cells, rows[-1].heading, rule=True)
-        rows += [Row(_clean(row.cells), row.heading, row.rule) for row in block]
+            rows[-1] = replace(rows[-1], rule=True)
+        rows += [replace(row, cells=clean(row.cells)) for row in block]
     values = len(rows[0].cells) - 1
     # The limits of an interval are the fifth and sixth column of a coefficient table.
     widths = tuple(LIMIT_WIDTH if j % 6 in (4, 5) else CELL_WIDTH for j in range(values))
-    return Grid(tuple(rows), "l" + "r" * values, (LABEL_WIDTH, *widths), title)
+    return Grid(tuple(rows), "l" + "r" * values, (LABEL_WIDTH, *widths))
 
 
-def _padded(pairs: Sequence[Pair], height: int) -> list[Pair]:
-    return [*pairs, *[("", "")] * (height - len(pairs))]
-
-
-def _clean(cells: Iterable[str]) -> tuple[str, ...]:
+def clean(cells: Iterable[str]) -> tuple[str, ...]:
     """Cells without padding or line breaks, which would tear a row apart."""
-    return tuple(" ".join(cell.splitlines()).strip() for cell in cells)
+    return tuple(" ".join(str(cell).splitlines()).strip() for cell in cells)

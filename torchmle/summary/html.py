@@ -2,39 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .document import Summary
+    from .document import Document
     from .grid import Grid, Row
 
 
-def summary_html(summary: Summary) -> str:
-    """Warnings in the caption of the first table, the notes under the last."""
-    first, *others = summary.tables
-    parts = [grid_html(first, summary.warnings), *map(grid_html, others)]
-    closing = "<br/>\n".join(map(escape, summary.closing))
+def document_html(document: Document) -> str:
+    """Warnings in the caption of the first table, the closing lines under the last."""
+    first, *others = document.tables
+    parts = [grid_html(first, document.warnings), *map(grid_html, others)]
+    closing = "<br/>\n".join(map(escape, document.closing))
     return "\n".join(parts) + (f"<br/><br/>{closing}" if closing else "")
 
 
-def grid_html(grid: Grid, warnings: tuple[str, ...] = ()) -> str:
+def grid_html(grid: Grid, warnings: Sequence[str] = ()) -> str:
     """A ``table`` of the class that statsmodels gives its own."""
-    caption = "<br/>".join(map(escape, filter(None, (grid.title, *warnings))))
+    caption = "<br/>".join(escape(line) for line in (grid.title, *warnings) if line)
     parts = [f"<caption>{caption}</caption>"] if caption else []
     parts += [_row(row, grid.align) for row in grid.rows]
     return "\n".join(['<table class="simpletable">', *parts, "</table>"])
 
 
 def _row(row: Row, align: str) -> str:
-    cells = "".join(
-        _cell(cell, heading=bool(cell) and (row.heading or letter == "l"), right=letter == "r")
-        for cell, letter in zip(row.cells, align)
-    )
-    return f"<tr>{cells}</tr>"
+    cells = zip(row.cells, align, strict=True)
+    return f"<tr>{''.join(_cell(cell, letter, row.heading) for cell, letter in cells)}</tr>"
 
 
-def _cell(cell: str, heading: bool, right: bool) -> str:
-    tag = "th" if heading else "td"
-    style = ' style="text-align: right"' if right else ' style="text-align: left"'
-    return f"<{tag}{style}>{escape(cell)}</{tag}>"
+def _cell(cell: str, letter: str, heading: bool) -> str:
+    # An empty corner is no heading: pandas.read_html then keeps the headings as the first row,
+    # which is what header=0 asks for and what statsmodels' tables do.
+    tag = "th" if cell and (heading or letter == "l") else "td"
+    side = "left" if letter == "l" else "right"
+    return f'<{tag} style="text-align: {side}">{escape(cell)}</{tag}>'

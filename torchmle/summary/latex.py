@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .document import Summary
+    from .document import Document
     from .grid import Grid, Row
 
-# A row that starts with [ would be read as an argument of the \\ before it, hence the braces.
+RULE = r"\hline"
+BREAK = r" \\"
 ESCAPES = str.maketrans(
     {
         "\\": r"\textbackslash{}",
@@ -29,6 +30,7 @@ ESCAPES = str.maketrans(
         "<": r"\textless{}",
         ">": r"\textgreater{}",
         "|": r"\textbar{}",
+        # A line break would take a bracket that follows it for its own argument.
         "[": "{[}",
         "]": "{]}",
     }
@@ -36,56 +38,53 @@ ESCAPES = str.maketrans(
 MINUS = re.compile(r"(?<![\w.)])-(?=[\d.]|inf)")
 
 
-def summary_latex(summary: Summary) -> str:
-    """Title and warnings above one ``tabular``, the notes below."""
-    head = [f"{escape(warning)} \\\\" for warning in summary.warnings]
-    body = center(summary.title, [*head, tabular(summary.tables)])
-    return body + ("\n" + _notes(summary.closing) if summary.closing else "")
+def document_latex(document: Document) -> str:
+    """Title and warnings above one ``tabular``, the closing lines below."""
+    first, *_ = document.tables
+    parts = [escape(warning) + BREAK for warning in document.warnings]
+    body = center(first.title, [*parts, tabular(document.tables)])
+    return body + ("\n" + _flushleft(document.closing) if document.closing else "")
 
 
 def center(title: str, parts: Sequence[str]) -> str:
     """The parts in a ``center`` under their title."""
-    head = [rf"\textbf{{{escape(title)}}} \\"] if title else []
+    head = [rf"\textbf{{{escape(title)}}}" + BREAK] if title else []
     return "\n".join([r"\begin{center}", *head, *parts, r"\end{center}"])
 
 
 def tabular(grids: Sequence[Grid]) -> str:
     """Grids of any widths under each other in one ``tabular``, so that their edges meet."""
     columns = max(len(grid.align) for grid in grids)
-    lines = [rf"\begin{{tabular}}{{l{'r' * (columns - 1)}}}", r"\hline"]
+    lines = [rf"\begin{{tabular}}{{l{'r' * (columns - 1)}}}", RULE]
     for grid in grids:
-        lines += [line for row in grid.rows for line in _row(row, grid.align, columns)]
-        lines.append(r"\hline")
+        spans = _spans(len(grid.align), columns)
+        lines += [line for row in grid.rows for line in _row(row, grid.align, spans)]
+        lines.append(RULE)
     return "\n".join([*lines, r"\end{tabular}"])
 
 
 def escape(string: str) -> str:
     """The string with every character that LaTeX gives a meaning made literal."""
     escaped = " ".join(string.split()).translate(ESCAPES)
-    # The \\ before a row that starts with a star would swallow it.
+    # A line break would take a star that follows it for its own.
     return "{*}" + escaped[1:] if escaped.startswith("*") else escaped
 
 
-def _notes(lines: Sequence[str]) -> str:
-    body = " \\\\\n".join(escape(line) or r"\mbox{}" for line in lines)
+def _flushleft(lines: Sequence[str]) -> str:
+    body = f"{BREAK}\n".join(escape(line) or r"\mbox{}" for line in lines)
     return f"\\begin{{flushleft}}\n{body}\n\\end{{flushleft}}"
 
 
-def _row(row: Row, align: str, columns: int) -> list[str]:
-    cells = [
-        _cell(cell, letter, span)
-        for cell, letter, span in zip(row.cells, align, _spans(len(align), columns))
-    ]
-    line = " & ".join(cells) + r" \\"
-    return [line, r"\hline"] if row.rule else [line]
+def _row(row: Row, align: str, spans: Sequence[int]) -> list[str]:
+    cells = zip(row.cells, align, spans, strict=True)
+    line = " & ".join(_cell(cell, letter, span) for cell, letter, span in cells) + BREAK
+    return [line, RULE] if row.rule else [line]
 
 
 def _cell(cell: str, letter: str, span: int) -> str:
     content = escape(cell)
     if letter == "r":
         content = MINUS.sub("$-$", content)
-    if span == 1 and letter == "r":
-        return content
     return content if span == 1 else rf"\multicolumn{{{span}}}{{{letter}}}{{{content}}}"
 
 

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
+
 HEADER_FORMATS = {
     "R-squared": "#.3f",
     "R-squared (uncentered)": "#.3f",
@@ -60,7 +62,7 @@ def count(value: float) -> str:
     """A whole number, or two decimals where the count is fractional; ``NaN`` when unknown."""
     if math.isnan(value):
         return "NaN"
-    return f"{int(value)}" if value == math.floor(value) else f"{value:.2f}"
+    return f"{int(value)}" if float(value).is_integer() else f"{value:.2f}"
 
 
 def header_value(label: str, value: Any) -> str:
@@ -76,13 +78,13 @@ def header_value(label: str, value: Any) -> str:
     label = label.rstrip(":")
     if value is None:
         return ""
-    if isinstance(value, (str, bool)):
+    if isinstance(value, (str, bool, np.bool_)):
         return str(value)
     try:
         number = float(value)
     except (TypeError, ValueError):
         return str(value)
-    if label in COUNTS or (label not in HEADER_FORMATS and number == value == math.floor(number)):
+    if label in COUNTS or (label not in HEADER_FORMATS and number.is_integer()):
         return count(number)
     return format(number, HEADER_FORMATS.get(label, "#.5g"))
 

@@ -4,71 +4,87 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 import textwrap
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .document import Summary
+    from .document import Document
     from .grid import Grid, Row
 
 LABEL_GAP = "   "
 CELL_GAP = " "
+NUMBER = re.compile(r"[(\[]?-?(?:\d|nan|inf)")
 
 
-def summary_text(summary: Summary) -> str:
-    """Title, warnings, tables with shared rules, notes."""
-    lines = _titled(grid_lines(summary.tables[0]), summary)
-    for grid in summary.tables[1:]:
+def document_text(document: Document) -> str:
+    """Title, warnings, tables with shared rules, closing lines."""
+    first, *others = document.tables
+    lines = _warned(grid_lines(first), document.warnings, at=1 if first.title else 0)
+    for grid in others:
         # The rule under one table is the rule above the next.
         lines = lines[:-1] + grid_lines(grid)
-    return "\n".join(lines + _closing(summary))
+    closing = document.closing
+    return "\n".join([*lines, "", *closing] if closing else lines)
 
 
 def grid_lines(grid: Grid) -> list[str]:
     """The title if there is one, then the rows between two rules."""
-    widths = column_widths(grid)
-    body = [line for row in grid.rows for line in _row_lines(row, grid.align, widths)]
-    width = max((len(line) for line in body), default=0)
+    rows = [_hung(row, grid) for row in grid.rows]
+    widths = _widths(rows, grid.widths)
+    body = [line for row in rows for line in _row_lines(row, grid.align, widths)]
+    width = len(body[-1]) if body else 0
     title = [grid.title.center(width)] if grid.title else []
     return [*title, "=" * width, *body, "=" * width]
 
 
-def column_widths(grid: Grid) -> list[int]:
-    """Each column as wide as its widest cell, and at least as wide as the grid asks."""
-    columns = zip(*(row.cells for row in grid.rows))
-    return [
-        max(least, max(map(len, cells))) for least, cells in zip(grid.widths, columns, strict=True)
-    ]
-
-
-def summary_csv(summary: Summary) -> str:
-    """The tables one after the other, notes as rows of one cell."""
-    tables = [grid_csv(grid) for grid in summary.tables]
-    lines = [*summary.warnings, *_closing(summary)]
-    return "\n".join([*tables, *([""] if lines else []), _csv([[line] for line in lines if line])])
+def document_csv(document: Document) -> str:
+    """The tables one under the other, warnings and closing lines as rows of one cell."""
+    first, *others = document.tables
+    head = [line for line in (first.title, *document.warnings) if line]
+    rows = [*([line] for line in head), *first.data]
+    rows += [cells for grid in others for cells in _titled(grid)]
+    return _csv([*rows, *([line] for line in document.closing if line)])
 
 
 def grid_csv(grid: Grid) -> str:
     """One line per row, the title first."""
-    title = [[grid.title]] if grid.title else []
-    return _csv([*title, *grid.data])
+    return _csv(_titled(grid))
 
 
-def _titled(lines: list[str], summary: Summary) -> list[str]:
+def _warned(lines: list[str], warnings: Sequence[str], at: int) -> list[str]:
     """The warnings go under the title, where no reader can miss them."""
     width = len(lines[-1])
-    warnings = [
+    wrapped = [
         part
-        for warning in summary.warnings
+        for warning in warnings
         for part in textwrap.wrap(warning, width, break_long_words=False, break_on_hyphens=False)
     ]
-    at = 1 if summary.title else 0
-    return [*lines[:at], *warnings, *lines[at:]]
+    return [*lines[:at], *wrapped, *lines[at:]]
 
 
-def _closing(summary: Summary) -> list[str]:
-    return ["", *summary.closing] if summary.closing else []
+def _hung(row: Row, grid: Grid) -> Row:
+    """The row with its numbers shifted so that stars and brackets hang out to the right."""
+    if not grid.hanging:
+        return row
+    cells = [
+        cell + " " * (grid.hanging - _tail(cell, row.heading)) if letter == "r" else cell
+        for cell, letter in zip(row.cells, grid.align, strict=True)
+    ]
+    return replace(row, cells=tuple(cells))
+
+
+def _tail(cell: str, heading: bool) -> int:
+    number = NUMBER.match(cell) and not heading
+    return len(cell) - len(cell.rstrip("*)]")) if number else 0
+
+
+def _widths(rows: Sequence[Row], least: Sequence[int]) -> list[int]:
+    """Each column as wide as its widest cell, and at least as wide as asked."""
+    columns = zip(*(row.cells for row in rows), strict=True)
+    return [max(low, *map(len, cells)) for low, cells in zip(least, columns, strict=True)]
 
 
 def _row_lines(row: Row, align: str, widths: Sequence[int]) -> list[str]:
@@ -79,6 +95,10 @@ def _row_lines(row: Row, align: str, widths: Sequence[int]) -> list[str]:
         left = letter == "l" and not row.heading
         line += gap + (cell.ljust(width) if left else cell.rjust(width))
     return [line, "-" * len(line)] if row.rule else [line]
+
+
+def _titled(grid: Grid) -> list[list[str]]:
+    return [[grid.title], *grid.data] if grid.title else grid.data
 
 
 def _csv(rows: Sequence[Sequence[str]]) -> str:
