@@ -53,16 +53,16 @@ class Grid:
     widths : tuple of int
         Least width of each column in the text form, in characters.
     title : str
-    hanging : int
-        Characters of stars and closing brackets that may stand right of the last digit in the
-        text form, so that the digits of a column stay aligned.
+    hanging : bool
+        In the text form, let stars and closing brackets hang out to the right of the numbers, so
+        that the digits of a column stay aligned.
     """
 
     rows: tuple[Row, ...]
     align: str
     widths: tuple[int, ...]
     title: str = ""
-    hanging: int = 0
+    hanging: bool = False
 
     @property
     def data(self) -> list[list[str]]:

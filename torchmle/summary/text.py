@@ -32,7 +32,7 @@ def document_text(document: Document) -> str:
 
 def grid_lines(grid: Grid) -> list[str]:
     """The title if there is one, then the rows between two rules."""
-    rows = [_hung(row, grid) for row in grid.rows]
+    rows = _hung(grid.rows, grid.align) if grid.hanging else grid.rows
     widths = _widths(rows, grid.widths)
     body = [line for row in rows for line in _row_lines(row, grid.align, widths)]
     width = len(body[-1]) if body else 0
@@ -65,20 +65,19 @@ def _warned(lines: list[str], warnings: Sequence[str], at: int) -> list[str]:
     return [*lines[:at], *wrapped, *lines[at:]]
 
 
-def _hung(row: Row, grid: Grid) -> Row:
-    """The row with its numbers shifted so that stars and brackets hang out to the right."""
-    if not grid.hanging:
-        return row
-    cells = [
-        cell + " " * (grid.hanging - _tail(cell, row.heading)) if letter == "r" else cell
-        for cell, letter in zip(row.cells, grid.align, strict=True)
-    ]
-    return replace(row, cells=tuple(cells))
+def _hung(rows: Sequence[Row], align: str) -> list[Row]:
+    """The rows with their values shifted so that all numbers end in the same place."""
+    longest = max(_tail(cell) for row in rows for cell in row.cells)
+
+    def shifted(cell: str, letter: str) -> str:
+        return cell if letter == "l" else cell + " " * (longest - _tail(cell))
+
+    return [replace(row, cells=tuple(shifted(*pair) for pair in zip(row.cells, align, strict=True))) for row in rows]
 
 
-def _tail(cell: str, heading: bool) -> int:
-    number = NUMBER.match(cell) and not heading
-    return len(cell) - len(cell.rstrip("*)]")) if number else 0
+def _tail(cell: str) -> int:
+    """How many stars and brackets close a number."""
+    return len(cell) - len(cell.rstrip("*)]")) if NUMBER.match(cell) else 0
 
 
 def _widths(rows: Sequence[Row], least: Sequence[int]) -> list[int]:

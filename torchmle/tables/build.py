@@ -1,4 +1,4 @@
-"""From results objects to the lines of a table, and from those to its printed forms."""
+"""From results objects to the lines of a table."""
 
 from __future__ import annotations
 
@@ -6,16 +6,12 @@ import math
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any, NamedTuple
 
-import pandas as pd
-
-from ..summary import Document, Grid
-from ..summary.grid import CELL_WIDTH, LABEL_WIDTH, Row, clean
 from ..summary.numbers import count
 from . import fits
+from .document import ESTIMATE, Line, Table
 
 STARS = ((0.01, "***"), (0.05, "**"), (0.1, "*"))
 """p-values below which an estimate carries stars."""
@@ -63,68 +59,6 @@ BELOW = {
 """Choices of `table`'s argument `se`."""
 
 
-class Line(NamedTuple):
-    """A row of a `Table`: what it is about, which number of it, one cell per model."""
-
-    term: str
-    statistic: str
-    cells: tuple[str, ...]
-
-
-@dataclass(frozen=True, repr=False)
-class Table(Document):
-    """Fits side by side; made by `table`.
-
-    Prints as text and renders as HTML in a notebook; `as_text`, `as_html`, `as_latex`, `as_csv`
-    and `to_frame` give it in other forms.
-
-    Parameters
-    ----------
-    columns : tuple of str
-        Column headers, one per model.
-    head : tuple of Line
-        What the models are.
-    sections : tuple of tuple of Line
-        Estimates and statistics, a rule above each.
-    title : str
-    notes : tuple of str
-        Lines below the table.
-    """
-
-    columns: tuple[str, ...]
-    head: tuple[Line, ...]
-    sections: tuple[tuple[Line, ...], ...]
-    title: str = ""
-    notes: tuple[str, ...] = ()
-
-    @property
-    def tables(self) -> list[Grid]:
-        """The one table."""
-        rows = [Row(clean(("", *self.columns)), heading=True), *map(_row, self.head)]
-        for lines in self.sections:
-            rows[-1] = replace(rows[-1], rule=True)
-            rows += map(_row, lines)
-        widths = (LABEL_WIDTH, *[CELL_WIDTH] * len(self.columns))
-        align = "l" + "r" * len(self.columns)
-        return [Grid(tuple(rows), align, widths, self.title, hanging=len("***"))]
-
-    @property
-    def closing(self) -> list[str]:
-        """The notes."""
-        return list(self.notes)
-
-    def to_frame(self) -> pd.DataFrame:
-        """The cells as strings, one column per model, rows by term and statistic.
-
-        ``frame.xs("estimate", level="statistic")`` are the estimates, ``frame.loc["N"]`` the
-        numbers of observations.
-        """
-        lines = [*self.head, *chain.from_iterable(self.sections)]
-        keys = [(line.term, line.statistic) for line in lines]
-        index = pd.MultiIndex.from_tuples(keys, names=["term", "statistic"])
-        return pd.DataFrame([line.cells for line in lines], index=index, columns=list(self.columns))
-
-
 def table(
     results: Any,
     *,
@@ -167,7 +101,7 @@ def table(
     Raises
     ------
     ValueError
-        If `names` has another length than `results`, or `se` is unknown.
+        If there are no results, `names` has another length, or `se` is unknown.
     TypeError
         If a results object has neither ``params`` nor ``summary_frame``.
 
@@ -176,6 +110,26 @@ def table(
     Rows are the union of the parameter names in the order in which they first appear. A name
     that a model has twice gets two rows. Estimates of several equations are named
     ``equation: parameter``.
+
+    Examples
+    --------
+    >>> from types import SimpleNamespace
+    >>> small = SimpleNamespace(params=[1.25], bse=[0.5], pvalues=[0.0124], nobs=40)
+    >>> large = SimpleNamespace(params=[1.5, 0.25], bse=[0.5, 0.25], pvalues=[0.0027, 0.32], nobs=40)
+    >>> print(table({"small": small, "large": large}))
+    ================================
+                 small      large
+    --------------------------------
+    x1           1.250**    1.500***
+                (0.500)    (0.500)
+    x2                      0.250
+                           (0.250)
+    --------------------------------
+    N               40         40
+    ================================
+    <BLANKLINE>
+    Standard errors in parentheses.
+    * p < 0.1, ** p < 0.05, *** p < 0.01.
     """
     if se is not None and se not in BELOW:
         raise ValueError(f"se must be one of {', '.join(map(repr, BELOW))} or None: got {se!r}")
@@ -197,6 +151,8 @@ def _models(results: Any, names: Sequence[str] | None) -> tuple[list[Any], tuple
         names = list(results) if names is None else names
         results = list(results.values())
     models = [fits.fit_of(fit) for fit in ([results] if fits.is_fit(results) else results)]
+    if not models:
+        raise ValueError("table needs at least one results object: got none")
     if names is None:
         names = [f"({i})" for i in range(1, len(models) + 1)]
     if len(names) != len(models):
@@ -239,7 +195,7 @@ def _body(estimates: Sequence[Mapping[Term, tuple[str, str]]], below: Below | No
     """The union of the models' terms in order of first appearance."""
     for term in dict.fromkeys(chain.from_iterable(estimates)):
         upper, lower = zip(*(cells.get(term, ("", "")) for cells in estimates), strict=True)
-        yield Line(term[0], "estimate", upper)
+        yield Line(term[0], ESTIMATE, upper)
         if below:
             yield Line(term[0], below.name, lower)
 
@@ -272,9 +228,3 @@ def _written(value: float, write: Writer) -> str:
 
 def _stars(pvalue: float) -> str:
     return next((mark for level, mark in STARS if pvalue < level), "")
-
-
-def _row(line: Line) -> Row:
-    """The line under its term; what stands below an estimate needs no label of its own."""
-    label = line.term if line.statistic in ("", "estimate") else ""
-    return Row(clean((label, *line.cells)))
