@@ -11,29 +11,35 @@ import torch
 from torch import Tensor
 
 from ..errors import FitInterrupted
+from . import first_order, scipy_methods, torchmin
 from .newton import Ending, climb
 from .optimum import Optimum, Status
 from .search import BudgetSpent, Objective, Point, Search
-from .verdict import Quadratic, condition, quadratic
+from .verdict import Quadratic, condition, quadratic, scaled_information, unknown
 
-POLISH_STEPS = 10  # Newton steps after a method that is not Newton's
+POLISH_STEPS = 20  # Newton steps after a method that is not Newton's
 NEAR = 1e-2  # decrement, 0.1 standard errors: a method stopped by its limit farther away is not polished
 
 
 class Method(NamedTuple):
     """How a method is run.
 
-    `run(search, start, tol, maxiter, options)` improves on the start; what it found is the best point of the search.
-    It returns whether its iteration limit stopped it.  None for Newton's method itself.
+    `run(search, start, name, tol, maxiter, options)` improves on the start; what it found is the best point of the
+    search.  It returns None if it stopped by itself, otherwise why it did not.  No `run` for Newton's method, which is
+    also the last part of every other.
     """
 
-    run: Callable[[Search, Point, float, int, Mapping[str, Any]], bool] | None
+    run: Callable[[Search, Point, str, float, int, Mapping[str, Any]], Status | None] | None
     maxiter: int
     options: tuple[str, ...] = ()
-    stochastic: bool = False  # always polished: such a method never arrives by itself
 
 
-METHODS: dict[str, Method] = {"newton": Method(None, 100)}
+METHODS: dict[str, Method] = {
+    "newton": Method(None, 100),
+    **{name: Method(torchmin.run, 500, options) for name, options in torchmin.OPTIONS.items()},
+    **{name: Method(first_order.run, 100, options) for name, options in first_order.OPTIONS.items()},
+    **{name: Method(scipy_methods.run, 5000, scipy_methods.OPTIONS) for name in scipy_methods.NAMES},
+}
 ALIASES = {"lbfgs": "l-bfgs", "ncg": "newton-cg", "nr": "newton"}
 REFUSED = {
     "trust-krylov": "method 'trust-krylov' is broken in pytorch-minimize (it fails on most plain problems with a "
@@ -70,11 +76,13 @@ def maximize(
     method : str
         One of `methods()` or an alias (lbfgs, ncg).
     maxiter : int, optional
-        Most iterations of the method: Newton steps (default 100), iterations of a pytorch-minimize or scipy method
-        (default 500), epochs of a first-order method (default 100).  0 evaluates the start.
+        Most iterations of the method: Newton steps (default 100), iterations of a pytorch-minimize (500) or scipy
+        method (5,000), epochs of a first-order method (100).  0 judges the start and does not move it.  A method that
+        is stopped by the limit within 0.1 standard errors of the maximum is still finished by Newton steps.
     tol : float, optional
         Largest Newton decrement g'(-H)⁻¹g at which the search has converged, 1e-10 by default: the estimates are then
-        within 1e-5 standard errors, and a last Newton step takes them to rounding error.
+        within 1e-5 standard errors, and a last Newton step takes them to rounding error.  Methods other than Newton's
+        run until the gradient, scaled to standard errors, is below its square root.
     callback : callable, optional
         Called with a copy of the parameters after each iteration; what it returns is ignored.
     progress : bool
@@ -82,7 +90,12 @@ def maximize(
     names : iterable of str, optional
         Names of the parameters, for messages.
     **options
-        Options of the method.  All: `maxfun`, the most passes over the data.
+        All methods: `maxfun`, the most passes over the data (the verdict may need a few more).
+        bfgs, l-bfgs, newton-cg, newton-exact: `lr`, the first step length of the line search, `line_search`
+        ("strong-wolfe" or "none"); l-bfgs `history_size`; newton-cg `cg_max_iter`; newton-exact `tikhonov`,
+        `handle_npd`.  dogleg, trust-ncg, trust-exact: `initial_trust_radius`, `max_trust_radius` (standard errors),
+        `eta`.  sgd, adam: `lr`, `batch_size`, `epochs`, `seed`, and `momentum` or `betas`.  nm, powell: `xtol`
+        (standard errors), `ftol`.
 
     Returns
     -------
@@ -98,8 +111,7 @@ def maximize(
         Ctrl-C; the best point so far is in its `optimum`.
     """
     name = resolve(method, options)
-    spec = METHODS[name]
-    limit = spec.maxiter if maxiter is None else maxiter
+    limit = METHODS[name].maxiter if maxiter is None else maxiter
     tol = 1e-10 if tol is None else tol
     labels = tuple(names) if names is not None else ()
     x = torch.as_tensor(start).detach().to(torch.float64).clone()
@@ -107,7 +119,7 @@ def maximize(
     search = Search(objective, maxfun=maxfun, callback=callback, progress=progress, maxiter=limit)
     settings = {key: value for key, value in options.items() if key not in COMMON_OPTIONS}
     try:
-        ending = _search(search, x, spec, limit, tol, settings)
+        ending = _search(search, x, name, limit, tol, settings)
     except BudgetSpent:
         ending = _last(search, x, Status.EVALUATION_BUDGET)
     except KeyboardInterrupt:
@@ -136,44 +148,43 @@ def resolve(method: str, options: Iterable[str]) -> str:
     return name
 
 
-def _search(search: Search, x: Tensor, spec: Method, limit: int, tol: float, options: Mapping[str, Any]) -> Ending:
+def _search(search: Search, x: Tensor, name: str, limit: int, tol: float, options: Mapping[str, Any]) -> Ending:
     if len(x) == 0:
         return _nothing_to_do(search, x)
     start = search.hessian(x)
     if not start.finite:
-        return Ending(start, _unknown(start.x), Status.NOT_FINITE_START)
-    search.record(start.x, start.value, math.nan)
-    if spec.run is None:
+        return Ending(start, unknown(start.x), Status.NOT_FINITE_START)
+    decrement = quadratic(start.gradient, start.hessian).decrement
+    search.record(start.x, start.value, decrement)
+    run = METHODS[name].run
+    if run is None or limit == 0:
         return climb(search, start, maxiter=limit, tol=tol)
-    return _method_then_newton(search, start, spec, limit, tol, options)
-
-
-def _method_then_newton(
-    search: Search, start: Point, spec: Method, limit: int, tol: float, options: Mapping[str, Any]
-) -> Ending:
-    """Run a method, then let Newton's method finish from its best point and judge."""
-    assert spec.run is not None
-    model = quadratic(start.gradient, start.hessian)
-    if model.decrement <= tol:  # at a stationary point some methods loop for ever and others report failure
+    if decrement <= tol:
+        # at a stationary point some methods loop for ever and others report failure
         return climb(search, start, maxiter=min(limit, POLISH_STEPS), tol=tol)
-    stopped = spec.run(search, start, tol, limit, options)
+    try:
+        stopped = run(search, start, name, tol, limit, options)
+    except BudgetSpent:
+        stopped = Status.EVALUATION_BUDGET
+    search.maxfun = math.inf  # the verdict needs a few passes whatever has been spent
+    return _judge(search, start, tol, stopped)
+
+
+def _judge(search: Search, start: Point, tol: float, stopped: Status | None) -> Ending:
+    """Newton steps from the best point that a method found, and what they say about it."""
     assert search.best is not None
     assert search.point is not None
     point = search.point if search.point.x is search.best[0] else search.hessian(search.best[0])
     if not point.finite:
         point = search.point
-    if stopped and not spec.stochastic:
+    if stopped in (Status.ITERATION_LIMIT, Status.EVALUATION_BUDGET):
         model = quadratic(point.gradient, point.hessian)
         if model.decrement > max(NEAR, tol):
-            return Ending(point, model, Status.ITERATION_LIMIT)
+            return Ending(point, model, stopped)
     ending = climb(search, point, maxiter=POLISH_STEPS, tol=tol, reference=start)
-    if ending.status is Status.ITERATION_LIMIT and not stopped:
-        return ending._replace(status=Status.METHOD_FAILED)
+    if ending.status is Status.ITERATION_LIMIT:
+        return ending._replace(status=stopped or Status.METHOD_FAILED)
     return ending
-
-
-def _unknown(x: Tensor) -> Quadratic:
-    return Quadratic(torch.full_like(x, math.nan), math.nan, False, torch.ones_like(x), None, math.nan, None)
 
 
 def _nothing_to_do(search: Search, x: Tensor) -> Ending:
@@ -193,7 +204,7 @@ def _last(search: Search, x: Tensor, status: Status, best: bool = False) -> Endi
     if point is None:
         point = Point(x, math.nan, torch.full_like(x, math.nan), x.new_full((len(x), len(x)), math.nan))
     if not point.finite:
-        return Ending(point, _unknown(point.x), status)
+        return Ending(point, unknown(point.x), status)
     return Ending(point, quadratic(point.gradient, point.hessian), status)
 
 
@@ -201,7 +212,7 @@ def _optimum(search: Search, ending: Ending, name: str, names: tuple[str, ...]) 
     point, model, status = ending
     number = math.inf
     if model.factor is not None:
-        number = condition(-point.hessian * model.scale[:, None] * model.scale, model.factor)
+        number = condition(scaled_information(point.hessian, model.scale), model.factor)
     direction = None
     if status in (Status.SINGULAR, Status.NOT_DEFINITE):
         direction = model.weakest

@@ -14,9 +14,7 @@ class Status(Enum):
     """Why a search ended.  The value of each member says what was seen and what to do about it."""
 
     CONVERGED = "Converged: the Newton decrement is below the tolerance and the Hessian is negative definite."
-    ITERATION_LIMIT = (
-        "Not converged: the iteration limit was reached. Raise maxiter, or start nearer (start_params)."
-    )
+    ITERATION_LIMIT = "Not converged: the iteration limit was reached. Raise maxiter, or start nearer (start_params)."
     EVALUATION_BUDGET = (
         "Not converged: the limit on evaluations of the log-likelihood was reached. Raise maxfun, or use "
         "method='newton'."
@@ -47,8 +45,8 @@ class Status(Enum):
         "parameter at its limit."
     )
     METHOD_FAILED = (
-        "Not converged: the optimisation method gave up and Newton steps from its best point did not reach a "
-        "maximum. Use method='newton', or other start_params."
+        "Not converged: the method ended away from a maximum, and Newton steps from its best point did not reach one. "
+        "Use method='newton', or other start_params."
     )
     INTERRUPTED = "Not converged: interrupted. The best point so far is kept and can serve as start_params."
 

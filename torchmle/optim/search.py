@@ -133,7 +133,8 @@ class Search:
         self.evaluations += 1
         self.foreign = True
         try:
-            answer = function(x)
+            with torch.enable_grad():  # some methods run without; an objective may differentiate
+                answer = function(x)
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             answer = None
         self.foreign = False

@@ -56,21 +56,21 @@ class Quadratic(NamedTuple):
 def quadratic(gradient: Tensor, hessian: Tensor) -> Quadratic:
     """Newton step and definiteness from the score and the Hessian of the log-likelihood."""
     scale = hessian.diagonal().neg().rsqrt()  # NaN or inf where -H has no positive diagonal: Cholesky then fails
-    scaled = hessian * scale.neg()[:, None] * scale
+    scaled = scaled_information(hessian, scale)
     factor, info = torch.linalg.cholesky_ex(scaled)
     if info.item() != 0:
-        return _modified(gradient, hessian)
+        return modified_quadratic(gradient, hessian)
     if factor.diagonal().min().item() ** 2 < SUSPICIOUS_PIVOT and not condition(scaled, factor) <= MAX_CONDITION:
-        return _modified(gradient, hessian)
+        return modified_quadratic(gradient, hessian)
     slope = scale * gradient
     step = torch.cholesky_solve(slope[:, None], factor)[:, 0]
     return Quadratic(scale * step, torch.dot(slope, step).item(), True, scale, factor, math.nan, None)
 
 
-def _modified(gradient: Tensor, hessian: Tensor) -> Quadratic:
+def modified_quadratic(gradient: Tensor, hessian: Tensor) -> Quadratic:
     """Step from the absolute values of the eigenvalues, those near zero raised (Nocedal and Wright 2006, 3.4)."""
     scale = diagonal_scale(hessian)
-    scaled = -(hessian + hessian.T) / 2 * scale[:, None] * scale
+    scaled = scaled_information((hessian + hessian.T) / 2, scale)
     eigenvalues, vectors = torch.linalg.eigh(scaled)
     size = eigenvalues.abs()
     largest = size.max().item()
@@ -79,6 +79,16 @@ def _modified(gradient: Tensor, hessian: Tensor) -> Quadratic:
     step = vectors @ ((vectors.T @ slope) / raised)
     decrement = torch.dot(slope, step).item()
     return Quadratic(scale * step, decrement, False, scale, None, eigenvalues[0].item(), vectors[:, 0])
+
+
+def unknown(x: Tensor) -> Quadratic:
+    """The model where derivatives are not finite."""
+    return Quadratic(torch.full_like(x, math.nan), math.nan, False, torch.ones_like(x), None, math.nan, None)
+
+
+def scaled_information(hessian: Tensor, scale: Tensor) -> Tensor:
+    """-H with rows and columns multiplied by the scale."""
+    return hessian * scale.neg()[:, None] * scale
 
 
 def diagonal_scale(hessian: Tensor) -> Tensor:
