@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,18 +26,22 @@ class Data:
     shift : mapping of str to Tensor, shapes (k_j,), optional
         Centres that `block` subtracts from the columns of ``x``; a predictor that is absent is not centred.
 
+    group : process group, True or None, optional
+        Processes over which sums over rows are added, each holding its own rows; True is the default group.
+
     Raises
     ------
     ValueError
         If the tensors do not have the same number of rows.
     """
 
-    __slots__ = ("y", "x", "columns", "shift", "n")
+    __slots__ = ("y", "x", "columns", "shift", "group", "n")
 
     y: Tensor | None
     x: Mapping[str, Tensor]
     columns: Mapping[str, Tensor]
     shift: Mapping[str, Tensor]
+    group: Any
     n: int
 
     def __init__(
@@ -45,12 +50,14 @@ class Data:
         x: Mapping[str, Tensor],
         columns: Mapping[str, Tensor] | None = None,
         shift: Mapping[str, Tensor] | None = None,
+        group: Any = None,
     ):
         put = super().__setattr__  # this class's own __setattr__ refuses
         put("y", y)
         put("x", dict(x))
         put("columns", dict(columns or {}))
         put("shift", dict(shift or {}))
+        put("group", group)
         put("n", _common_length(y, self.x, self.columns))
 
     def __setattr__(self, name: str, value: object) -> None:
@@ -67,7 +74,7 @@ class Data:
         raise AttributeError(f"the data have no column {name!r}; known columns: {', '.join(columns) or 'none'}")
 
     def __reduce__(self):
-        return Data, (self.y, self.x, self.columns, self.shift)
+        return Data, (self.y, self.x, self.columns, self.shift)  # a process group belongs to its process
 
     def __repr__(self) -> str:
         x = ", ".join(f"{name}: {tuple(value.shape)}" for name, value in self.x.items())
@@ -79,7 +86,26 @@ class Data:
 
     def with_columns(self, **tensors: Tensor) -> Data:
         """Copy with these columns added or replaced."""
-        return Data(self.y, self.x, {**self.columns, **tensors}, self.shift)
+        return Data(self.y, self.x, {**self.columns, **tensors}, self.shift, self.group)
+
+    def with_shift(self, shift: Mapping[str, Tensor]) -> Data:
+        """Copy whose blocks are centred by these values."""
+        return Data(self.y, self.x, self.columns, shift, self.group)
+
+    def with_group(self, group: Any) -> Data:
+        """Copy whose sums are added over a process group."""
+        return Data(self.y, self.x, self.columns, self.shift, group)
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tensors are."""
+        held = (self.y, *self.x.values(), *self.columns.values())
+        return next((tensor.device for tensor in held if tensor is not None), torch.device("cpu"))
+
+    @property
+    def X(self) -> Tensor:  # noqa: N802 - the design's usual name
+        """The main design."""
+        return next(iter(self.x.values()))
 
     def to(self, device: torch.device | str | None = None, dtype: torch.dtype | None = None) -> Data:
         """Copy on ``device``, floating tensors in ``dtype``; integer and boolean tensors keep their type."""
@@ -121,6 +147,7 @@ class Data:
             {name: rows(value) for name, value in self.x.items()},
             {name: rows(value) for name, value in self.columns.items()},
             {name: centres(value) for name, value in self.shift.items()},
+            self.group,
         )
 
 

@@ -1,0 +1,70 @@
+"""Sorting a model's keyword arguments: row-shaped ones, designs of its parameters, fixed values, options."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .likelihood import LikelihoodModel
+
+EVERY_MODEL = ("freq_weights",)
+
+
+@dataclass(frozen=True)
+class Arguments:
+    """Keyword arguments of a model by what they are.
+
+    Attributes
+    ----------
+    rows : row-shaped arguments: arrays, Series or column names
+    formulas : formulas of further parameters
+    designs : matrices of further parameters
+    fixed : numbers at which parameters are held
+    options : the model's own options
+    """
+
+    rows: dict[str, Any] = field(default_factory=dict)
+    formulas: dict[str, str] = field(default_factory=dict)
+    designs: dict[str, Any] = field(default_factory=dict)
+    fixed: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+def sort_arguments(model: LikelihoodModel | type[LikelihoodModel], arguments: Mapping[str, Any]) -> Arguments:
+    """Sort keyword arguments; refuse the ones the model does not know, with the list of those it does."""
+    sorted_, rows = Arguments(), (*EVERY_MODEL, *model.row_arguments)
+    for name, value in arguments.items():
+        if value is None:
+            continue
+        if name in rows:
+            sorted_.rows[name] = value
+        elif name in model.parameters:
+            kind = _kind(value, name in model.predictors()[1:])
+            if kind != "constant":
+                getattr(sorted_, kind)[name] = value
+        else:
+            raise TypeError(_unknown(model, name, rows))
+    return sorted_
+
+
+def _kind(value: Any, predictor: bool) -> str:
+    """What a parameter's own argument is."""
+    if isinstance(value, str):
+        return "constant" if value.replace(" ", "") in ("1", "~1") else "formulas"
+    if isinstance(value, Real) or not predictor:
+        return "fixed"
+    return "designs"
+
+
+def _unknown(model: LikelihoodModel | type[LikelihoodModel], name: str, rows: tuple[str, ...]) -> str:
+    owner = model.__name__ if isinstance(model, type) else type(model).__name__
+    if name == "weights":
+        return (
+            f"{owner} does not take a bare weights=, which could mean several things: freq_weights= repeats rows; "
+            "analytic (inverse-variance) weights belong to WLS"
+        )
+    known = ", ".join((*rows, *model.parameters, "missing", "device", "dtype"))
+    return f"{owner} got an unexpected keyword argument {name!r}; it takes {known}"

@@ -1,0 +1,139 @@
+"""Three sets of coordinates for one parameter vector, and the exact maps between them.
+
+theta
+    the user's: coefficients of the columns as given, other parameters on the real line.
+z
+    the data's: the same, for columns that were centred so that products with them lose no digits.
+phi
+    the optimiser's: what is left of z when some values are held fixed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from .parameters import Parameters
+from .transforms import VectorTransform
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """``theta = uncentre @ z`` and ``z = origin + basis @ phi``.
+
+    Attributes
+    ----------
+    uncentre : Tensor
+        (k, k); None means the identity.
+    origin : Tensor
+        (k,)
+    basis : Tensor or None
+        (k, f); None means that every coordinate is free.
+    fixed, dropped : tuple of int
+        Entries of theta that the user fixed, and that collinearity took out (their value is 0).
+    """
+
+    uncentre: Tensor | None
+    origin: Tensor
+    basis: Tensor | None = None
+    fixed: tuple[int, ...] = ()
+    dropped: tuple[int, ...] = ()
+
+    @property
+    def size(self) -> int:
+        """Number of free coordinates."""
+        return len(self.origin) if self.basis is None else self.basis.shape[1]
+
+    def free_names(self, parameters: Parameters) -> tuple[str, ...]:
+        """A name for each free coordinate."""
+        held = {*self.fixed, *self.dropped}
+        return tuple(name for i, name in enumerate(parameters.real_names) if i not in held)
+
+    def z(self, phi: Tensor) -> Tensor:
+        """The data's coordinates of the optimiser's."""
+        return phi if self.basis is None else self.origin + self.basis @ phi
+
+    def phi(self, z: Tensor) -> Tensor:
+        """The optimiser's coordinates of the data's; what is held keeps its value."""
+        return z if self.basis is None else self.basis.T @ (z - self.origin)
+
+    def theta(self, z: Tensor) -> Tensor:
+        """The user's coordinates of the data's."""
+        return z if self.uncentre is None else self.uncentre @ z
+
+    def centred(self, theta: Tensor) -> Tensor:
+        """The data's coordinates of the user's."""
+        return theta if self.uncentre is None else torch.linalg.solve(self.uncentre, theta)
+
+    def free_gradient(self, gradient: Tensor) -> Tensor:
+        """Derivatives in phi of derivatives in z."""
+        return gradient if self.basis is None else self.basis.T @ gradient
+
+    def free_hessian(self, hessian: Tensor) -> Tensor:
+        """Second derivatives in phi of second derivatives in z."""
+        return hessian if self.basis is None else self.basis.T @ hessian @ self.basis
+
+    def spread(self, covariance: Tensor) -> Tensor:
+        """Covariance of z, from that of phi: zero for what is held."""
+        return covariance if self.basis is None else self.basis @ covariance @ self.basis.T
+
+
+def hold(coordinates: Coordinates, values: Mapping[int, float], dropped: tuple[int, ...] = ()) -> Coordinates:
+    """Coordinates in which some entries of theta keep a value, and dropped ones are zero.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        Without restrictions.
+    values : mapping of int to float
+        Index in theta to value.
+    dropped : tuple of int
+    """
+    held = {**values, **{index: 0.0 for index in dropped}}
+    if not held:
+        return coordinates
+    k = len(coordinates.origin)
+    identity = torch.eye(k, dtype=torch.float64)
+    rows = (identity if coordinates.uncentre is None else coordinates.uncentre)[list(held)]
+    target = torch.tensor(list(held.values()), dtype=torch.float64)
+    if bool((rows == identity[list(held)]).all()):
+        origin = torch.zeros(k, dtype=torch.float64).index_put((torch.tensor(list(held)),), target)
+        basis = identity[:, [i for i in range(k) if i not in held]]
+    else:  # an intercept that absorbs the centring is held: a plane that no axis is normal to
+        origin = torch.linalg.lstsq(rows, target, driver="gelsd").solution
+        basis = torch.linalg.svd(rows, full_matrices=True).Vh[len(held) :].T
+    return Coordinates(coordinates.uncentre, origin, basis, tuple(values), dropped)
+
+
+def fixed_entries(parameters: Parameters, fix: Mapping[str, object]) -> dict[int, float]:
+    """Entries of theta and their values, from what the user fixed by name on the natural scale.
+
+    A name is a label of the table (``"x1"``, ``"sigma"``) or a whole parameter (``"cov"``, with a matrix).
+    """
+    held: dict[int, float] = {}
+    for name, value in fix.items():
+        held.update(_fixed_entry(parameters, name, value))
+    return held
+
+
+def _fixed_entry(parameters: Parameters, name: str, value: object) -> dict[int, float]:
+    number = torch.as_tensor(value, dtype=torch.float64)
+    for block in parameters.blocks:
+        if name == block.name and (number.ndim > 0 or block.reals.stop - block.reals.start == 1):
+            transform = block.transform
+            real = transform.inverse(number) if isinstance(transform, VectorTransform) else transform.inverse(number)
+            indices = range(block.reals.start, block.reals.stop)
+        elif name in block.labels and (block.is_identity or len(block.labels) == 1):
+            real = block.real(number.reshape(1))
+            start = block.reals.start + block.labels.index(name)
+            indices = range(start, start + 1)
+        else:
+            continue
+        real = real.reshape(-1)
+        if len(real) != len(indices) or not bool(torch.isfinite(real).all()):
+            raise ValueError(f"fix: {name!r} cannot be {value!r}; it must lie inside the domain of {block.transform}")
+        return dict(zip(indices, real.tolist(), strict=True))
+    raise ValueError(f"fix: there is no parameter {name!r}; the parameters are {', '.join(parameters.names)}")

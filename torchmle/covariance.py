@@ -1,0 +1,365 @@
+"""Covariance matrices of the estimates: one object per kind, each computes what its name says or raises.
+
+With bread ``A = (-H)^-1`` and row scores s_i (of weight w_i when a row counts w_i times):
+
+=============  ==================================================================================================
+nonrobust      A, times the dispersion where a model has one: observed information ("oim" is the same)
+eim            inverse of the expected information, for models that have it
+opg            inverse of sum w_i s_i s_i' (Berndt, Hall, Hall and Hausman 1974)
+HC0            A (sum w_i s_i s_i') A (Eicker 1967, Huber 1967, White 1980)
+HC1            HC0 times n / (n - k)
+HC2, HC3       scores divided by sqrt(1 - h_i), by 1 - h_i, with the leverages of the weighted design
+               (MacKinnon and White 1985; for nonlinear models as R's sandwich)
+cluster        A (sum over clusters of S_g S_g') A, S_g the sum of a cluster's scores; several groupings by
+               inclusion and exclusion (Cameron, Gelbach and Miller 2011)
+HAC            Newey and West (1987), Bartlett weights, rows in time order
+=============  ==================================================================================================
+
+``convention`` names whose small-sample factors are used.  For clusters with G groups:
+
+==============  ==================================================  =====================================
+convention      OLS and WLS                                         other models
+==============  ==================================================  =====================================
+"statsmodels"   G/(G-1) (n-1)/(n-k)                                 the same
+"R"             G/(G-1) (n-1)/(n-k)  (sandwich::vcovCL)             G/(G-1)
+"stata"         G/(G-1) (n-1)/(n-k)                                 G/(G-1);  HC1 is n/(n-1)
+"none"          1                                                   1
+==============  ==================================================  =====================================
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import TYPE_CHECKING, Any, ClassVar
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .linalg import invert_information
+from .sums import row_map, row_sums
+
+if TYPE_CHECKING:
+    from .data import Data
+    from .likelihood import LikelihoodModel
+    from .results import Fit
+
+CONVENTIONS = ("statsmodels", "R", "stata", "none")
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A covariance matrix and what it is.
+
+    Attributes
+    ----------
+    matrix : Tensor
+        (k, k) in the data's coordinates z.
+    description : str
+        The note that a summary prints.
+    df : float or None
+        Degrees of freedom for t and F tests when they are not those of the residuals (clusters: G - 1).
+    n_groups : tuple of int
+        Clusters in each grouping.
+    """
+
+    matrix: Tensor
+    description: str
+    df: float | None = None
+    n_groups: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """Base of the kinds. ``robust`` ones do not rest on the model's own variance."""
+
+    robust: ClassVar[bool] = True
+
+    @property
+    def name(self) -> str:
+        return type(self).__name__
+
+    def bind(self, model: LikelihoodModel) -> tuple[LikelihoodModel, Covariance]:
+        """Look up row-shaped options in the model's frame; rows without them leave the model."""
+        return model, self
+
+    def estimate(self, fit: Fit) -> Estimate:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Nonrobust(Covariance):
+    """Inverse of the observed information, times the dispersion."""
+
+    name: str = "nonrobust"  # type: ignore[misc]
+    robust: ClassVar[bool] = False
+
+    def estimate(self, fit: Fit) -> Estimate:
+        note = "Standard Errors assume that the covariance matrix of the errors is correctly specified."
+        return Estimate(fit.bread * fit.scale, note)
+
+
+@dataclass(frozen=True)
+class Expected(Covariance):
+    """Inverse of the expected information, times the dispersion."""
+
+    name: str = "eim"  # type: ignore[misc]
+    robust: ClassVar[bool] = False
+
+    def estimate(self, fit: Fit) -> Estimate:
+        information = fit.model.expected_information(fit.z)
+        inverse = invert_information(fit.coordinates.free_hessian(information)).matrix
+        return Estimate(fit.coordinates.spread(inverse) * fit.scale, "Standard Errors by the expected information.")
+
+
+@dataclass(frozen=True)
+class OPG(Covariance):
+    """Inverse of the outer product of the scores."""
+
+    name: str = "opg"  # type: ignore[misc]
+    robust: ClassVar[bool] = False
+
+    def estimate(self, fit: Fit) -> Estimate:
+        inverse = invert_information(fit.coordinates.free_hessian(meat(fit))).matrix
+        return Estimate(
+            fit.coordinates.spread(inverse) * fit.scale**2, "Standard Errors by the outer product of the gradients (OPG)."
+        )
+
+
+@dataclass(frozen=True)
+class HC(Covariance):
+    """Heteroscedasticity robust: HC0 to HC3."""
+
+    name: str = "HC0"  # type: ignore[misc]
+    convention: str = "statsmodels"
+
+    def estimate(self, fit: Fit) -> Estimate:
+        power = {"HC2": 0.5, "HC3": 1.0}.get(self.name, 0.0)
+        factor = self._factor(fit) if self.name == "HC1" else 1.0
+        matrix = sandwich(fit.bread, meat(fit, leverage_power=power)) * factor
+        return Estimate(matrix, f"Standard Errors are heteroscedasticity robust ({self.name})")
+
+    def _factor(self, fit: Fit) -> float:
+        lost = 1 if self.convention == "stata" and not fit.model.linear else fit.rank
+        return fit.nobs / (fit.nobs - lost) if fit.nobs > lost else float("nan")
+
+
+@dataclass(frozen=True)
+class Cluster(Covariance):
+    """Robust to correlation within groups, of one grouping or several.
+
+    Attributes
+    ----------
+    groups : column name, array, Series, or a list of them
+    convention : {"statsmodels", "R", "stata", "none"}
+    use_correction, df_correction : bool
+        statsmodels' switches: a small-sample factor at all; G - 1 degrees of freedom.
+    """
+
+    groups: Any = None
+    convention: str = "statsmodels"
+    use_correction: bool = True
+    df_correction: bool = True
+    name: str = "cluster"  # type: ignore[misc]
+
+    def bind(self, model: LikelihoodModel) -> tuple[LikelihoodModel, Covariance]:
+        if self.groups is None:
+            raise KeyError("cov_type='cluster' needs cov_kwds={'groups': ...}: a column name, an array or a list of them")
+        columns = [model.row_column(group, "groups") for group in groupings(self.groups)]
+        present = ~np.any([_missing(column) for column in columns], axis=0)
+        if not present.all():
+            model, columns = model.keep_rows(present), [column[present] for column in columns]
+        return model, replace(self, groups=tuple(columns))
+
+    def estimate(self, fit: Fit) -> Estimate:
+        k = len(fit.z)
+        total, counts = torch.zeros(k, k, dtype=torch.float64), []
+        pieces = list(_subsets(self.groups))
+        sizes = [len(np.unique(codes)) for codes, _ in pieces]
+        for (codes, sign), size in zip(pieces, sizes, strict=True):
+            size_used = min(sizes[: len(self.groups)]) if self.convention == "stata" else size
+            total += sign * self._factor(fit, size_used) * cluster_meat(fit, codes)
+        counts = sizes[: len(self.groups)]
+        matrix, repaired = _nonnegative(sandwich(fit.bread, total)) if len(self.groups) > 1 else (
+            sandwich(fit.bread, total), False)  # fmt: skip
+        df = float(min(counts) - 1) if self.df_correction else None
+        return Estimate(matrix, self._note(counts, repaired), df, tuple(counts))
+
+    def _factor(self, fit: Fit, groups: int) -> float:
+        if not self.use_correction or self.convention == "none":
+            return 1.0
+        factor = groups / (groups - 1) if groups > 1 else float("nan")
+        if self.convention == "statsmodels" or fit.model.linear:
+            factor *= (fit.nobs - 1) / (fit.nobs - fit.rank) if fit.nobs > fit.rank else float("nan")
+        return factor
+
+    def _note(self, counts: list[int], repaired: bool) -> str:
+        factor = "no small-sample factor"
+        if self.use_correction and self.convention != "none":
+            factor = f"small-sample factor of {self.convention}"
+        groups = " x ".join(str(count) for count in counts)
+        note = f"Standard Errors are robust to cluster correlation (cluster); {groups} clusters, {factor}"
+        return note + ("; negative eigenvalues of the multi-way matrix set to zero" if repaired else "")
+
+
+@dataclass(frozen=True)
+class HAC(Covariance):
+    """Robust to heteroscedasticity and autocorrelation, rows in time order.
+
+    Attributes
+    ----------
+    maxlags : int
+        Lags with positive Bartlett weight ``1 - l / (maxlags + 1)``.
+    use_correction : bool
+        Multiply by n / (n - k).
+    """
+
+    maxlags: int | None = None
+    kernel: str = "bartlett"
+    use_correction: bool = False
+    name: str = "HAC"  # type: ignore[misc]
+
+    def bind(self, model: LikelihoodModel) -> tuple[LikelihoodModel, Covariance]:
+        if self.maxlags is None:
+            raise KeyError("cov_type='HAC' needs cov_kwds={'maxlags': ...}")
+        if self.kernel != "bartlett":
+            raise ValueError(f"kernel must be 'bartlett', not {self.kernel!r}")
+        return model, self
+
+    def estimate(self, fit: Fit) -> Estimate:
+        scores = fit.model.scores(fit.z)
+        total = scores.T @ scores
+        for lag in range(1, min(int(self.maxlags or 0), len(scores) - 1) + 1):
+            cross = scores[lag:].T @ scores[:-lag]
+            total += (1 - lag / (int(self.maxlags or 0) + 1)) * (cross + cross.T)
+        factor = fit.nobs / (fit.nobs - fit.rank) if self.use_correction else 1.0
+        correction = "with" if self.use_correction else "without"
+        return Estimate(
+            sandwich(fit.bread, total) * factor,
+            "Standard Errors are heteroscedasticity and autocorrelation robust (HAC) using "
+            f"{self.maxlags} lags and {correction} small sample correction",
+        )
+
+
+KINDS: Mapping[str, Callable[..., Covariance]] = {
+    "nonrobust": Nonrobust,
+    "oim": Nonrobust,
+    "eim": Expected,
+    "opg": OPG,
+    **{name.lower(): (lambda convention="statsmodels", name=name: HC(name, convention)) for name in ("HC0", "HC1", "HC2", "HC3")},
+    "cluster": Cluster,
+    "hac": HAC,
+}
+OPTIONS: Mapping[str, tuple[str, ...]] = {
+    **{name: ("convention",) for name in ("hc0", "hc1", "hc2", "hc3")},
+    "cluster": ("groups", "convention", "use_correction", "df_correction"),
+    "hac": ("maxlags", "kernel", "use_correction"),
+}
+
+
+def choose(cov_type: str | None, cov_kwds: Mapping[str, Any] | None = None) -> Covariance | None:
+    """The covariance of a name and its options; None when none is wanted.
+
+    Raises
+    ------
+    ValueError
+        An unknown name, with the known ones.
+    TypeError
+        An option the kind does not have, with those it has.
+    """
+    if cov_type is None:
+        return None
+    key = cov_type.lower()
+    if key not in KINDS:
+        names = ", ".join(["nonrobust", "oim", "eim", "opg", "HC0", "HC1", "HC2", "HC3", "cluster", "HAC"])
+        raise ValueError(f"cov_type not recognized: {cov_type!r}; choose from {names}")
+    options = dict(cov_kwds or {})
+    known = OPTIONS.get(key, ())
+    unknown = [name for name in options if name not in known]
+    if unknown:
+        raise TypeError(f"cov_type={cov_type!r} does not take {unknown[0]!r}; it takes {', '.join(known) or 'no options'}")
+    if options.get("convention", "none") not in CONVENTIONS:
+        raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}, not {options['convention']!r}")
+    return KINDS[key](**options)
+
+
+def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
+    """``sum w_i s_i s_i'``, each score divided by ``(1 - h_i) ** leverage_power``, (k, k)."""
+    device = fit.model.data.device
+    z, bread = fit.z.to(device), fit.bread.to(device)
+
+    def block_meat(block: Data) -> tuple[Tensor]:
+        scores, weights = fit.model.block_scores(z, block), block.get("freq_weights")
+        if leverage_power:
+            free = 1 - fit.model.block_leverage(z, block, bread)
+            # a row the model cannot but fit exactly (leverage 1) has a score of zero
+            scores = scores / free.clamp_min(torch.finfo(free.dtype).eps).pow(leverage_power)[:, None]
+        return (scores.T @ (scores if weights is None else scores * weights[:, None]),)
+
+    return row_sums(block_meat, fit.model.data)[0]
+
+
+def cluster_meat(fit: Fit, codes: np.ndarray) -> Tensor:
+    """``sum_g S_g S_g'`` with S_g the sum of the weighted scores of group g, (k, k)."""
+    device = fit.model.data.device
+    z, groups = fit.z.to(device), int(codes.max()) + 1 if len(codes) else 0
+    data = fit.model.data.with_columns(cluster_code=torch.as_tensor(codes, device=device))
+
+    def block_totals(block: Data) -> tuple[Tensor]:
+        scores, weights = fit.model.block_scores(z, block), block.get("freq_weights")
+        scores = scores if weights is None else scores * weights[:, None]
+        totals = scores.new_zeros(groups, scores.shape[1])
+        return (totals.index_add_(0, block.cluster_code, scores),)
+
+    (totals,) = row_sums(block_totals, data)
+    return totals.T @ totals
+
+
+def sandwich(bread: Tensor, filling: Tensor) -> Tensor:
+    """``bread @ filling @ bread``, symmetric to the last bit."""
+    product = bread @ filling @ bread
+    return (product + product.T) / 2
+
+
+def groupings(groups: Any) -> list[Any]:
+    """The groupings in what a user gives: one column, a list of columns, or the columns of a matrix or frame."""
+    if isinstance(groups, (list, tuple)) and groups and not np.isscalar(groups[0]) or _names(groups):
+        return list(groups)
+    if getattr(groups, "ndim", 1) == 2:
+        columns = groups.to_numpy() if hasattr(groups, "to_numpy") else np.asarray(groups)
+        return [columns[:, j] for j in range(columns.shape[1])]
+    return [groups]
+
+
+def _names(groups: Any) -> bool:
+    """A short list of strings is a list of column names."""
+    return isinstance(groups, (list, tuple)) and all(isinstance(group, str) for group in groups)
+
+
+def _missing(column: np.ndarray) -> np.ndarray:
+    return np.array([value is None or value != value for value in column.tolist()]) if column.dtype == object else (
+        np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
+    )  # fmt: skip
+
+
+def _subsets(groups: tuple[np.ndarray, ...]) -> list[tuple[np.ndarray, int]]:
+    """Codes of every intersection of groupings, with the sign of inclusion and exclusion; single ones first."""
+    codes = [np.unique(group, return_inverse=True)[1].reshape(-1) for group in groups]
+    out = []
+    for size in range(1, len(codes) + 1):
+        for chosen in combinations(codes, size):
+            joint = chosen[0] if size == 1 else np.unique(np.stack(chosen), axis=1, return_inverse=True)[1].reshape(-1)
+            out.append((joint, 1 if size % 2 else -1))
+    return out
+
+
+def _nonnegative(matrix: Tensor) -> tuple[Tensor, bool]:
+    """The matrix with negative eigenvalues set to zero (Cameron, Gelbach and Miller 2011, section 2.3)."""
+    if not bool(torch.isfinite(matrix).all()):
+        return matrix, False
+    values, vectors = torch.linalg.eigh(matrix)
+    if bool((values >= -1e-12 * values.abs().max()).all()):
+        return matrix, False
+    return (vectors * values.clamp_min(0)) @ vectors.T, True

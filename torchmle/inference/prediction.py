@@ -1,0 +1,165 @@
+"""Predictions with standard errors and intervals, for any model and any quantity it predicts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..autodiff import row_slopes
+from ..data import Data
+from ..sums import row_map
+from ..transforms import Identity, Transform
+from .distributions import quantile
+
+if TYPE_CHECKING:
+    from ..regression import RegressionModel
+    from ..results import Results
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Predicted values of new rows, with standard errors.
+
+    Attributes
+    ----------
+    predicted, se : ndarray (n,)
+        On the scale asked for; se by the delta method.
+    linear, linear_se : ndarray (n,)
+        On the scale on which intervals are symmetric; `scale` maps them back, so that limits stay in its domain.
+    scale : Transform
+    df : float or None
+        Degrees of freedom of Student's t; None for the normal distribution.
+    index : Index or None
+    residual_variance : ndarray (n,) or None
+        Variance of a new observation about its mean, for models that give observation intervals.
+    """
+
+    predicted: Array
+    se: Array
+    linear: Array
+    linear_se: Array
+    scale: Transform
+    df: float | None
+    index: pd.Index | None
+    residual_variance: Array | None = None
+
+    @property
+    def predicted_mean(self) -> Array:
+        return self.predicted
+
+    @property
+    def se_mean(self) -> Array:
+        return self.se
+
+    @property
+    def var_pred_mean(self) -> Array:
+        return self.se**2
+
+    @property
+    def se_obs(self) -> Array:
+        """Standard error of a new observation: residual variance plus that of the mean."""
+        if self.residual_variance is None:
+            raise AttributeError("this model gives no intervals for observations")
+        return np.sqrt(self.residual_variance + self.se**2)
+
+    def conf_int(self, obs: bool = False, alpha: float = 0.05) -> Array:
+        """Intervals (n, 2) of the mean, or of a new observation."""
+        q = quantile(1 - alpha / 2, self.df)
+        if obs:
+            return np.column_stack([self.predicted - q * self.se_obs, self.predicted + q * self.se_obs])
+        limits = np.column_stack([self.linear - q * self.linear_se, self.linear + q * self.linear_se])
+        if isinstance(self.scale, Identity):
+            return limits
+        return np.sort(self.scale(torch.from_numpy(limits)).numpy(), axis=1)
+
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
+        """Predictions, standard errors and limits; columns as in statsmodels."""
+        limits = self.conf_int(alpha=alpha)
+        if self.residual_variance is None:
+            names = ("predicted", "se", "ci_lower", "ci_upper")
+        else:
+            names = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper")
+        columns = dict(zip(names, (self.predicted, self.se, *limits.T), strict=True))
+        if self.residual_variance is not None:
+            columns["obs_ci_lower"], columns["obs_ci_upper"] = self.conf_int(obs=True, alpha=alpha).T
+        return pd.DataFrame(columns, index=self.index)
+
+
+def predicted_values(results: Results, data: Data, which: str) -> Array:
+    """A predicted quantity of each row."""
+    model: RegressionModel = results.model
+    z = results.fit.z.to(data.device)
+
+    def rows(block: Data) -> Tensor:
+        return model.predict_rows(which, model.values(model.eta(z, block)), block)
+
+    return row_map(rows, data).numpy()
+
+
+def prediction(results: Results, data: Data, which: str, index: pd.Index | None) -> Prediction:
+    """Predictions of rows with delta-method standard errors.
+
+    With ``q_i = f(eta_i1 ... eta_im)``, the gradient in z is ``sum_j dq/deta_j x_ij``: row by row, no (n, k, k).
+    """
+    model: RegressionModel = results.model
+    scale = model.predicted_scale(which)
+    value, gradient_se = _delta(results, data, which)
+    if which == "linear" or scale is None:
+        linear, linear_se, scale = value, gradient_se, Identity()
+    elif isinstance(scale, Identity):
+        linear, linear_se = value, gradient_se
+    else:
+        linear, linear_se = _delta(results, data, "linear")
+    df = results.df_inference if results.use_t else None
+    return Prediction(value, gradient_se, linear, linear_se, scale, df, index, results.observation_variance(data))
+
+
+def _delta(results: Results, data: Data, which: str) -> tuple[Array, Array]:
+    """A quantity and its standard error for each row."""
+    model: RegressionModel = results.model
+    z, covariance = results.fit.z.to(data.device), results.covariance_z.to(data.device)
+
+    def rows(block: Data) -> Tensor:
+        leaves = tuple(eta.detach().clone().requires_grad_() for eta in model.eta(z, block))
+        with torch.enable_grad():
+            values = model.predict_rows(which, model.values(leaves), block)
+            found = row_slopes(values, leaves)
+        parts = []
+        for layout, slope in zip(model.layout.blocks, found, strict=True):
+            x = block.x.get(layout.name)
+            parts.append(slope[:, None] if x is None else x * slope[:, None])
+        gradient = torch.cat(parts, 1)
+        variance = ((gradient @ covariance) * gradient).sum(1)
+        return torch.stack([values.detach(), variance.sqrt()], 1)
+
+    both = row_map(rows, data).numpy()
+    return both[:, 0], both[:, 1]
+
+
+def new_rows(results: Results, exog: Any, transform: bool, arguments: dict[str, Any]) -> tuple[Data, pd.Index | None]:
+    """The training rows, or new ones through the design, in the data's coordinates.
+
+    Raises
+    ------
+    ValueError
+        An offset or exposure was part of the fit as an array and is not given for the new rows.
+    """
+    model = results.model
+    given = {name: value for name, value in arguments.items() if value is not None}
+    if exog is None:
+        return model.training_rows(given), model.index
+    for name in model.linear_arguments():
+        if name not in given and name not in model.design.row_names and name in model.design_arguments:
+            raise ValueError(
+                f"the model was fitted with {name}=, so predictions need one for the new rows: pass {name}=, "
+                f"with {name}={1 if name == 'exposure' else 0} for none"
+            )
+    return model.predict_data(exog, transform, given)

@@ -1,0 +1,220 @@
+"""Wald tests of linear hypotheses ``R params = q``, given as matrices or in words."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from patsy import DesignInfo
+
+from ..errors import ValueWarning
+from ..summary import Summary, coefficient_table
+from .distributions import chi2_tail, f_tail, quantile, two_sided
+
+if TYPE_CHECKING:
+    from ..results import Results
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class TTest:
+    """One test per row of R.
+
+    Attributes
+    ----------
+    effect, sd, statistic, pvalue : ndarray
+        (p,), or () for a single hypothesis.
+    null_value : ndarray
+        q.
+    df_denom : float or None
+        Degrees of freedom of Student's t; None for the normal distribution.
+    """
+
+    effect: Array
+    sd: Array
+    null_value: Array
+    df_denom: float | None
+
+    @property
+    def statistic(self) -> Array:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return (self.effect - self.null_value) / self.sd
+
+    @property
+    def tvalue(self) -> Array:
+        """The same as `statistic`."""
+        return self.statistic
+
+    @property
+    def pvalue(self) -> Array:
+        p = two_sided(self.statistic, self.df_denom)
+        return p[0] if p.size == 1 else p
+
+    @property
+    def distribution(self) -> str:
+        return "norm" if self.df_denom is None else "t"
+
+    def conf_int(self, alpha: float = 0.05) -> Array:
+        """Intervals (p, 2) of the effects."""
+        reach = quantile(1 - alpha / 2, self.df_denom) * self.sd
+        return np.column_stack([self.effect - reach, self.effect + reach])
+
+    def summary(self, xname: list[str] | None = None, alpha: float = 0.05, title: str | None = None) -> Summary:
+        """A table with one row per hypothesis."""
+        block = coefficient_table(
+            self._names(xname), self.effect, self.sd, self.statistic, np.atleast_1d(self.pvalue), self.conf_int(alpha),
+            alpha=alpha, use_t=self.df_denom is not None,
+        )  # fmt: skip
+        return Summary(title or "Test for Constraints", (), (), [block])
+
+    def summary_frame(self, xname: list[str] | None = None, alpha: float = 0.05) -> pd.DataFrame:
+        """The table as a DataFrame."""
+        letter = "t" if self.df_denom is not None else "z"
+        columns = ["coef", "std err", letter, f"P>|{letter}|", "Conf. Int. Low", "Conf. Int. Upp."]
+        values = np.column_stack(
+            [self.effect, self.sd, self.statistic, np.atleast_1d(self.pvalue), self.conf_int(alpha)]
+        )
+        return pd.DataFrame(values, index=self._names(xname), columns=columns)
+
+    def _names(self, xname: list[str] | None) -> list[str]:
+        return xname or [f"c{i}" for i in range(len(self.effect))]
+
+    def __str__(self) -> str:
+        return str(self.summary())
+
+
+@dataclass(frozen=True)
+class JointTest:
+    """A joint test of the rows of R: chi-squared, or F when ``df_denom`` is given.
+
+    Attributes
+    ----------
+    statistic, pvalue : float
+    df_num : int
+        Rank of R's covariance.
+    df_denom : float or None
+    """
+
+    statistic: float
+    df_num: int
+    df_denom: float | None
+
+    @property
+    def pvalue(self) -> float:
+        if self.df_denom is None:
+            return float(chi2_tail(self.statistic, self.df_num))
+        return float(f_tail(self.statistic, self.df_num, self.df_denom))
+
+    @property
+    def fvalue(self) -> float:
+        """The statistic of an F test."""
+        if self.df_denom is None:
+            raise AttributeError("a chi-squared test has no fvalue; see statistic")
+        return self.statistic
+
+    @property
+    def distribution(self) -> str:
+        return "chi2" if self.df_denom is None else "F"
+
+    def __str__(self) -> str:
+        if self.df_denom is None:
+            return f"<Wald test (chi2): statistic={self.statistic}, p-value={self.pvalue}, df_denom={self.df_num}>"
+        return f"<F test: F={self.statistic}, p={self.pvalue}, df_denom={self.df_denom:.3g}, df_num={self.df_num}>"
+
+    summary = __str__
+
+    def __repr__(self) -> str:
+        return f"{type(self)!r}\n{self}"
+
+
+def constraint(names: list[str], hypothesis: Any) -> tuple[Array, Array]:
+    """R (p, k) and q (p,) of a hypothesis: a string, a list of strings, a dict, a matrix, or a pair (R, q)."""
+    if isinstance(hypothesis, tuple) and len(hypothesis) == 2 and not isinstance(hypothesis[0], str):
+        matrix, values = np.atleast_2d(np.asarray(hypothesis[0], float)), hypothesis[1]
+        values = np.zeros(len(matrix)) if values is None else np.atleast_1d(np.asarray(values, float))
+    elif isinstance(hypothesis, (str, Mapping)) or _strings(hypothesis):
+        parsed = DesignInfo(names).linear_constraint(hypothesis)
+        matrix, values = parsed.coefs, parsed.constants.ravel()
+    else:
+        matrix = np.atleast_2d(np.asarray(hypothesis, dtype=float))
+        values = np.zeros(len(matrix))
+    if matrix.shape[1] != len(names):
+        raise ValueError(f"r_matrix has {matrix.shape[1]} columns; there are {len(names)} parameters")
+    return matrix, np.broadcast_to(values, (len(matrix),)).astype(float)
+
+
+def _strings(hypothesis: Any) -> bool:
+    return isinstance(hypothesis, (list, tuple)) and len(hypothesis) > 0 and all(isinstance(h, str) for h in hypothesis)
+
+
+def t_test(results: Results, r_matrix: Any, cov_p: Any = None, use_t: bool | None = None) -> TTest:
+    """Test each row of a hypothesis on its own."""
+    matrix, values = constraint(results.names, r_matrix)
+    covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
+    involved = _involved(matrix, covariance)
+    sd = np.sqrt(np.einsum("ij,jk,ik->i", matrix[:, involved], covariance[np.ix_(involved, involved)], matrix[:, involved]))
+    df = results.df_inference if (results.use_t if use_t is None else use_t) else None
+    return TTest(matrix[:, involved] @ results.params_array[involved], sd, values, df)
+
+
+def wald_test(
+    results: Results, r_matrix: Any, cov_p: Any = None, use_f: bool | None = None
+) -> JointTest:
+    """Test all rows of a hypothesis together; the degrees of freedom are the rank of its covariance."""
+    matrix, values = constraint(results.names, r_matrix)
+    covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
+    involved = _involved(matrix, covariance)
+    matrix, covariance = matrix[:, involved], covariance[np.ix_(involved, involved)]
+    difference = matrix @ results.params_array[involved] - values
+    statistic, rank = _quadratic(difference, matrix @ covariance @ matrix.T)
+    if rank < len(matrix):
+        warnings.warn(
+            f"covariance of constraints does not have full rank: {len(matrix)} constraints, of which {rank} "
+            "are independent and tested",
+            ValueWarning,
+            stacklevel=3,
+        )
+    use_f = results.use_t if use_f is None else use_f
+    df = results.df_inference if use_f else None
+    return JointTest(statistic / rank if use_f and rank else statistic, rank, df)
+
+
+def _involved(matrix: Array, covariance: Array) -> Array:
+    """Parameters a hypothesis speaks of; one that was dropped, and so has no variance, makes the answer NaN."""
+    return np.flatnonzero((matrix != 0).any(0))
+
+
+def _quadratic(difference: Array, covariance: Array) -> tuple[float, int]:
+    """``d' C^+ d`` and the rank of C."""
+    if not np.isfinite(covariance).all() or not np.isfinite(difference).all():
+        return float("nan"), len(difference)
+    scale = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), 1.0))
+    values, vectors = np.linalg.eigh(covariance / np.outer(scale, scale))
+    kept = values > values.max(initial=0.0) * len(values) * 1e-13
+    projected = vectors[:, kept].T @ (difference / scale)
+    return float((projected**2 / values[kept]).sum()), int(kept.sum())
+
+
+def wald_test_terms(results: Results, skip_single: bool = False) -> pd.DataFrame:
+    """Joint tests of each term of the formulas.
+
+    Returns
+    -------
+    DataFrame
+        Indexed by term, with columns statistic, pvalue, df_constraint, and df_denom when the tests are F tests.
+    """
+    rows = {}
+    for term, positions in results.term_positions().items():
+        if skip_single and len(positions) == 1:
+            continue
+        test = wald_test(results, np.eye(len(results.names))[positions])
+        rows[term] = {"statistic": test.statistic, "pvalue": test.pvalue, "df_constraint": test.df_num}
+        if test.df_denom is not None:
+            rows[term]["df_denom"] = test.df_denom
+    return pd.DataFrame.from_dict(rows, orient="index")

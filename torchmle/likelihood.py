@@ -1,0 +1,295 @@
+"""LikelihoodModel: one row's log-likelihood in, everything else derived."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from . import covariance as covariances
+from .autodiff import derivatives, row_gradients
+from .coordinates import Coordinates, fixed_entries, hold
+from .data import Data
+from .linalg import Inverse, invert_information
+from .model import Model
+from .objective import Objective
+from .optim import Optimum, maximize
+from .parameters import Parameters, Values
+from .results import Fit, Results
+from .sums import row_map, row_sums
+from .transforms import Coefficients
+
+SUSPICIOUS = 1e10  # condition of the scaled information at the start above which the columns' rank is looked at
+
+
+class LikelihoodModel(Model):
+    """A model that says what one row's log-likelihood is.
+
+    Write a subclass with `parameters` and `loglike_obs`; estimates, exact derivatives, standard errors, tests,
+    predictions and tables follow.
+
+    Parameters
+    ----------
+    endog : array_like
+        The response: (n,) or (n, q).
+    exog : array_like, optional
+        The columns of the main design, (n, k). No constant is added.
+    missing : {"none", "drop", "raise"}
+        What to do with incomplete rows. "none" refuses them by name.
+    device, dtype : optional
+        Where to compute ("auto", "cpu", "cuda", ...) and how to hold the data; see `torchmle.devices`.
+    freq_weights : array_like, optional
+        How many times each row counts.
+    **arguments
+        The model's further row-shaped arguments, and designs or fixed values of its other parameters.
+
+    Attributes
+    ----------
+    parameters : mapping of str to Transform
+        Name and transform of each parameter. In a `LikelihoodModel` they are free-standing values;
+        ``Coefficients()`` stands for one coefficient per column of the design, ``data.X``.
+    row_arguments : tuple of str
+        Names of further row-shaped arguments; the likelihood finds them as ``data.name``.
+
+    Examples
+    --------
+    >>> class Exponential(tm.LikelihoodModel):
+    ...     parameters = {"rate": tm.Log()}
+    ...     def loglike_obs(self, p, data):
+    ...         return torch.log(p.rate) - p.rate * data.y
+    """
+
+    default_method: ClassVar[str] = "newton"
+    default_disp: ClassVar[bool] = False
+    linear: ClassVar[bool] = False
+    results_class: ClassVar[type[Results]] = Results
+
+    def make_layout(self) -> Parameters:
+        """Order, labels and transforms of the parameters."""
+        columns = self.design.columns.get("X", ())
+        blocks = []
+        for name, transform in self.parameters.items():
+            if isinstance(transform, Coefficients) and transform.names is None:
+                transform = Coefficients(columns)
+            blocks.append((name, transform, None))
+        return Parameters(blocks)
+
+    # -- the likelihood ----------------------------------------------------------------------------------------
+
+    def loglike_obs(self, p: Values, data: Data) -> Tensor:
+        """Log-likelihood of each row, (n,), from natural values ``p`` and the data's named tensors.
+
+        This is what a subclass must say.  Write it with torch operations; leave weights out, they are applied
+        for you, and keep all constants.
+        """
+        raise NotImplementedError(f"{type(self).__name__} must define loglike_obs(self, p, data)")
+
+    def row_loglike(self, z: Tensor, data: Data) -> Tensor:
+        """Unweighted log-likelihood of each row of a block, differentiable in z."""
+        values = self.loglike_obs(self.layout.values(z), data)
+        if values.shape != (data.n,):
+            raise ValueError(
+                f"{type(self).__name__}.loglike_obs returned shape {tuple(values.shape)}; it must give one value "
+                f"for each of the {data.n} rows, shape ({data.n},), not their sum"
+            )
+        return values
+
+    def block_sums(self, z: Tensor, data: Data, order: int) -> tuple[Tensor, ...]:
+        """Weighted log-likelihood of a block with `order` derivatives in z."""
+        return derivatives(lambda point: weighted(self.row_loglike(point, data), data).sum(), z, order)
+
+    def block_scores(self, z: Tensor, data: Data) -> Tensor:
+        """Unweighted scores of each row of a block, (n, k)."""
+        return row_gradients(lambda point: self.row_loglike(point, data), z)
+
+    def sums(self, z: Tensor, order: int, data: Data | None = None) -> tuple[Tensor, ...]:
+        """Log-likelihood, score and Hessian, up to `order`, over all rows."""
+        data = self.data if data is None else data
+        point = z.to(data.device)
+        return row_sums(lambda block: self.block_sums(point, block, order), data)
+
+    # -- public derivatives, on the reported scale -------------------------------------------------------------
+
+    def _z(self, params: Any) -> Tensor:
+        natural = torch.as_tensor(params, dtype=torch.float64).reshape(-1)
+        if len(natural) != len(self.layout.names):
+            raise ValueError(f"params has {len(natural)} values; the model has {len(self.layout.names)} parameters")
+        return self.coordinates.centred(self.layout.real(natural))
+
+    def loglike(self, params: Any) -> float:
+        """Log-likelihood at reported parameter values."""
+        return float(self.sums(self._z(params), 0)[0])
+
+    def score(self, params: Any) -> Any:
+        """Gradient of the log-likelihood in the reported parameters, (k,) ndarray."""
+        return self._reported_derivatives(params)[0].numpy()
+
+    def hessian(self, params: Any) -> Any:
+        """Second derivatives of the log-likelihood in the reported parameters, (k, k) ndarray.
+
+        With ``l(theta) = L(g(theta))``: ``H_L = J^-T (H_l - sum_i (dL/dg_i) d2g_i) J^-1``.
+        """
+        return self._reported_derivatives(params)[1].numpy()
+
+    def score_obs(self, params: Any) -> Any:
+        """Score of each row in the reported parameters, weights included, (n, k) ndarray."""
+        z = self._z(params)
+        inverse = torch.linalg.inv(self._jacobian(z))
+        return (self.scores(z) @ inverse).numpy()
+
+    def scores(self, z: Tensor) -> Tensor:
+        """Weighted scores of each row in z, (n, k), on the CPU."""
+        point = z.to(self.data.device)
+        return row_map(lambda block: weighted(self.block_scores(point, block), block), self.data)
+
+    def _jacobian(self, z: Tensor) -> Tensor:
+        jacobian = self.layout.jacobian(self.coordinates.theta(z))
+        return jacobian if self.coordinates.uncentre is None else jacobian @ self.coordinates.uncentre
+
+    def _reported_derivatives(self, params: Any) -> tuple[Tensor, Tensor]:
+        z = self._z(params)
+        _, score, hessian = self.sums(z, 2)
+        inverse = torch.linalg.inv(self._jacobian(z))
+        reported = inverse.T @ score
+        if not self.layout.is_identity:
+            curvature = self.layout.curvature(self.coordinates.theta(z), reported)
+            uncentre = self.coordinates.uncentre
+            hessian = hessian - (curvature if uncentre is None else uncentre.T @ curvature @ uncentre)
+        return reported, inverse.T @ hessian @ inverse
+
+    # -- at the estimate ---------------------------------------------------------------------------------------
+
+    def dispersion(self, fit: Fit) -> float:
+        """Dispersion that the unit information is divided by; 1 unless a model estimates one beside its likelihood."""
+        return 1.0
+
+    def loglike_at(self, fit: Fit) -> float:
+        """Log-likelihood at the estimate, with all constants."""
+        return float(fit.optimum.value)
+
+    def loglike_rows(self, fit: Fit) -> Tensor:
+        """Unweighted log-likelihood of each row at the estimate, (n,)."""
+        z = fit.z.to(self.data.device)
+        return row_map(lambda block: self.row_loglike(z, block).detach(), self.data)
+
+    def expected_information(self, z: Tensor) -> Tensor:
+        """Expected information in z, (k, k), for models that have it in closed form."""
+        raise ValueError(f"{type(self).__name__} has no expected information in closed form; use cov_type='nonrobust'")
+
+    def block_leverage(self, z: Tensor, data: Data, bread: Tensor) -> Tensor:
+        """Leverages of a block's rows, for models that have them."""
+        raise ValueError(f"{type(self).__name__} has no leverages, so HC2 and HC3 are not defined; use HC0 or HC1")
+
+    # -- fitting -----------------------------------------------------------------------------------------------
+
+    @property
+    def coordinates(self) -> Coordinates:
+        """Coordinates without restrictions."""
+        return Coordinates(None, torch.zeros(self.layout.size, dtype=torch.float64))
+
+    def start(self) -> Tensor:
+        """Starting values in z, (k,)."""
+        return torch.zeros(self.layout.size, dtype=torch.float64)
+
+    def aliased(self) -> tuple[int, ...]:
+        """Entries of theta whose columns are linear combinations of earlier ones."""
+        return ()
+
+    def invert(self, optimum: Optimum) -> Inverse:
+        """Inverse of the information at the optimum, in free coordinates."""
+        return invert_information(-optimum.hessian)
+
+    def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
+        """The maximum over free coordinates; models with a closed form override it."""
+        return maximize(objective, start, method, **options)
+
+    def fit(
+        self,
+        start_params: Any = None,
+        method: str | None = None,
+        maxiter: int | None = None,
+        tol: float | None = None,
+        cov_type: str | None = "nonrobust",
+        cov_kwds: Mapping[str, Any] | None = None,
+        use_t: bool | None = None,
+        disp: bool | None = None,
+        callback: Any = None,
+        progress: bool = False,
+        fix: Mapping[str, Any] | None = None,
+        **options: Any,
+    ) -> Results:
+        """Maximise the likelihood.
+
+        Parameters
+        ----------
+        start_params : array_like, optional
+            Reported parameter values to start from.
+        method : str, optional
+            "newton" (default), a method of pytorch-minimize ("bfgs", "l-bfgs", "cg", "newton-cg", "newton-exact",
+            "dogleg", "trust-ncg", "trust-exact"), "sgd", "adam", "nm" or "powell".  Whichever it is, the verdict
+            on convergence is made here.
+        maxiter, tol : optional
+            Iterations, and the Newton decrement (squared distance to the maximum in standard errors) to stop at.
+        cov_type, cov_kwds :
+            Kind of standard errors; see `torchmle.covariance`.  None computes none until asked.
+        use_t : bool, optional
+            Student's t instead of the normal distribution in tests and intervals.
+        disp : bool, optional
+            Print how the optimisation ended.
+        callback : callable, optional
+            Called with the free parameters after each iteration.
+        progress : bool
+            Show a progress bar.
+        fix : mapping, optional
+            Values to hold fixed, by name, on the reported scale.
+        **options
+            Of the method, e.g. ``lr`` and ``batch_size`` of "adam".
+
+        Returns
+        -------
+        Results
+
+        Raises
+        ------
+        FitInterrupted
+            After Ctrl-C, with the point reached as ``optimum``.
+        """
+        started = time.perf_counter()
+        covariance, model = covariances.choose(cov_type, cov_kwds), self
+        if covariance is not None:
+            model, covariance = covariance.bind(self)
+        objective, start = model._objective(fix, start_params)
+        optimum = model.maximize(
+            objective, start, method or model.default_method,
+            maxiter=maxiter, tol=tol, callback=callback, progress=progress,
+            names=objective.coordinates.free_names(model.layout), **options,
+        )  # fmt: skip
+        seconds = time.perf_counter() - started
+        fit = Fit(model, objective.coordinates, optimum, seconds)
+        results = model.results_class(fit, covariance, use_t)
+        results.announce(self.default_disp if disp is None else disp)
+        return results
+
+    def _objective(self, fix: Mapping[str, Any] | None, start_params: Any) -> tuple[Objective, Tensor]:
+        """The function to maximise and where to start: collinear columns and fixed values are taken out."""
+        held = fixed_entries(self.layout, {**self.fixed_values, **(fix or {})})
+        z = self.start() if start_params is None else self._z(start_params)
+        coordinates = hold(self.coordinates, held)
+        objective = Objective(self, coordinates)
+        if not invert_information(-objective.hessian(coordinates.phi(z))[2]).condition < SUSPICIOUS:
+            dropped = tuple(index for index in self.aliased() if index not in held)
+            if dropped:
+                coordinates = hold(self.coordinates, held, dropped)
+                objective = Objective(self, coordinates)
+        return objective, coordinates.phi(z)
+
+
+def weighted(values: Tensor, data: Data) -> Tensor:
+    """Rows times their frequency weights."""
+    weights = data.get("freq_weights")
+    if weights is None:
+        return values
+    return values * (weights if values.ndim == 1 else weights[:, None])

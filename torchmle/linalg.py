@@ -1,0 +1,114 @@
+"""Small dense linear algebra: inverses that explain themselves, rank, least squares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+EPS = torch.finfo(torch.float64).eps
+
+
+@dataclass(frozen=True)
+class Inverse:
+    """Inverse of an information matrix, or why there is none.
+
+    Attributes
+    ----------
+    matrix : Tensor
+        (k, k); all NaN when the matrix is not positive definite.
+    condition : float
+        Condition number of the matrix scaled to a unit diagonal; inf when it is not positive definite.
+    eigenvalue : float
+        Smallest eigenvalue of the scaled matrix.
+    direction : Tensor
+        (k,) the eigenvector that belongs to it, in the scaled coordinates.
+    """
+
+    matrix: Tensor
+    condition: float
+    eigenvalue: float
+    direction: Tensor
+
+    @property
+    def definite(self) -> bool:
+        return self.condition < float("inf")
+
+
+def invert_information(information: Tensor) -> Inverse:
+    """Inverse of a symmetric positive definite matrix, scaled to a unit diagonal first.
+
+    Never a pseudo-inverse: where the matrix is not positive definite to working precision the answer is NaN.
+    """
+    k = len(information)
+    diagonal = information.diagonal()
+    nan = torch.full_like(information, float("nan"))
+    if k == 0:
+        return Inverse(information, 1.0, 1.0, diagonal)
+    if not bool(torch.isfinite(information).all()):
+        return Inverse(nan, float("inf"), float("nan"), torch.full_like(diagonal, float("nan")))
+    scale = torch.where(diagonal > 0, diagonal, torch.ones_like(diagonal)).rsqrt()
+    scaled = (information + information.T) / 2 * scale[:, None] * scale
+    eigenvalues, vectors = torch.linalg.eigh(scaled)
+    low, high = float(eigenvalues[0]), float(eigenvalues[-1])
+    if low <= k * EPS * high or bool((diagonal <= 0).any()):
+        return Inverse(nan, float("inf"), low, vectors[:, 0])
+    inverse = torch.cholesky_inverse(torch.linalg.cholesky(scaled)) * scale[:, None] * scale
+    return Inverse((inverse + inverse.T) / 2, high / low, low, vectors[:, 0])
+
+
+def triangular_factor(blocks: Iterable[Tensor]) -> Tensor:
+    """R of the QR decomposition of stacked blocks of rows, holding one block at a time.
+
+    Householder QR of each block under the R so far (Demmel, Grigori, Hoemmen and Langou 2012, sequential TSQR):
+    as accurate as one QR of the whole, where forming X'X would square the condition number.
+    """
+    factor: Tensor | None = None
+    for block in blocks:
+        stacked = block if factor is None else torch.cat([factor, block])
+        factor = torch.linalg.qr(stacked, mode="r").R
+    assert factor is not None
+    return factor
+
+
+def dependent_columns(factor: Tensor, rows: int) -> list[int]:
+    """Columns that are linear combinations of earlier ones, from the triangular factor of the design.
+
+    Columns are taken in order, as R's lm does, so that it is the later of two collinear columns that goes.
+    A column depends on the others when what is left of it, relative to its length, is rounding error:
+    64 eps sqrt(rows).
+
+    Parameters
+    ----------
+    factor : Tensor
+        (r, k) with ``factor' factor = X'X``.
+    rows : int
+        Number of rows of X.
+    """
+    tolerance = 64 * EPS * max(rows, factor.shape[1]) ** 0.5
+    basis: list[Tensor] = []
+    dropped = []
+    for j in range(factor.shape[1]):
+        column = factor[:, j]
+        length = float(column.norm())
+        left = column / length if length > 0 else column
+        for _ in range(2):  # orthogonalise twice: once is not enough in floating point (Kahan and Parlett)
+            for direction in basis:
+                left = left - (direction @ left) * direction
+        if length == 0 or float(left.norm()) <= tolerance:
+            dropped.append(j)
+        else:
+            basis.append(left / left.norm())
+    return dropped
+
+
+def collinear_with(factor: Tensor, column: int) -> list[int]:
+    """Earlier columns that a dependent column is a combination of."""
+    earlier = factor[:, :column]
+    if column == 0 or float(factor[:, column].norm()) == 0:
+        return []
+    scale = earlier.norm(dim=0).clamp_min(torch.finfo(factor.dtype).tiny)
+    weights = torch.linalg.lstsq(earlier / scale, factor[:, column, None], driver="gelsd").solution[:, 0]
+    return torch.nonzero(weights.abs() > 1e-8 * weights.abs().max()).flatten().tolist()

@@ -1,0 +1,210 @@
+"""Model: what is fitted to which rows. Construction, names, and rows for predictions; no likelihood yet."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+
+from .arguments import sort_arguments
+from .data import Data
+from .devices import Placement, place
+from .formula import Rows, caller_environment, design_from_arrays, design_from_formula, late_column
+from .parameters import Parameters
+from .starts import total_weight
+from .transforms import Transform, VectorTransform
+
+NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
+
+
+class Model:
+    """The data of a model and the layout of its parameters.
+
+    Parameters are documented in `LikelihoodModel`.
+    """
+
+    parameters: ClassVar[Mapping[str, Transform | VectorTransform]] = NO_PARAMETERS
+    row_arguments: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any = None,
+        *,
+        missing: str = "none",
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        process_group: Any = None,
+        **arguments: Any,
+    ):
+        given = sort_arguments(type(self), arguments)
+        if isinstance(endog, Rows):
+            rows, self.frame = endog, exog
+        else:
+            designs = {name: x for name, x in {self.predictors()[0]: exog, **given.designs}.items() if x is not None}
+            rows, self.frame = design_from_arrays(endog, designs, arguments=given.rows, missing=missing), None
+        self.fixed_values = given.fixed
+        self.design = rows.design
+        self.index, self.kept, self.dropped_rows = rows.index, rows.kept, rows.dropped
+        self.placement: Placement = place(rows.data, device, dtype)
+        self.data = self._ready(rows.data, process_group)
+        self.layout = self.make_layout()
+
+    def _ready(self, data: Data, process_group: Any) -> Data:
+        """The data as the likelihood will see them: in their place, checked, with derived columns."""
+        if data.n == 0:
+            raise ValueError(f"no rows are left to fit ({self.dropped_rows} had missing values)")
+        return self.prepare(data.to(self.placement.device, self.placement.dtype).with_group(process_group))
+
+    @classmethod
+    def from_formula(
+        cls,
+        formula: str,
+        data: Any,
+        subset: Any = None,
+        drop_cols: Any = None,
+        *,
+        missing: str = "drop",
+        eval_env: int = 0,
+        device: Any = None,
+        dtype: torch.dtype | None = None,
+        process_group: Any = None,
+        **arguments: Any,
+    ) -> Any:
+        """A model of a formula and a frame.
+
+        Parameters
+        ----------
+        formula : str
+            ``"y ~ x + C(g)"``, in patsy's language.
+        data : DataFrame, or anything with named columns
+            pandas, polars, pyarrow.Table or a dict of arrays.
+        subset : array_like, optional
+            Boolean mask or index labels of the rows to use.
+        drop_cols : list of str, optional
+            Columns of the design to leave out.
+        missing : {"drop", "raise", "none"}
+            Incomplete rows are dropped on the raw variables of all formulas and row arguments together.
+        eval_env : int
+            How many frames above the caller to look up names that are not columns.
+        **arguments
+            Row arguments as column names, arrays or Series; ``sigma="~ w"`` for a parameter's own formula,
+            ``sigma=2.0`` to fix it.
+
+        Raises
+        ------
+        FormulaError
+            A name that is neither a column nor a variable, a response of the wrong shape.
+        """
+        given = sort_arguments(cls, arguments)
+        rows = design_from_formula(
+            {cls.predictors()[0]: formula, **given.formulas},
+            data,
+            arguments=given.rows,
+            env=caller_environment(eval_env),
+            missing=missing,
+            subset=subset,
+            drop_cols=drop_cols,
+        )
+        return cls(rows, data, device=device, dtype=dtype, process_group=process_group, **given.fixed)
+
+    @classmethod
+    def predictors(cls) -> tuple[str, ...]:
+        """Names of the designs; the first takes the main formula."""
+        return ("X",)
+
+    def prepare(self, data: Data) -> Data:
+        """Check the data once, at the door, and add the columns the likelihood needs."""
+        return data
+
+    def make_layout(self) -> Parameters:
+        """Order, labels and transforms of the parameters."""
+        raise NotImplementedError
+
+    # -- names and counts, after statsmodels -------------------------------------------------------------------
+
+    @property
+    def formula(self) -> str | None:
+        """The main formula; None for arrays."""
+        return self.design.formulas.get(self.predictors()[0])
+
+    @property
+    def endog_names(self) -> str:
+        """Label of the response."""
+        return self.design.response_label
+
+    @property
+    def exog_names(self) -> list[str]:
+        """Labels of the columns of the main design."""
+        return list(self.design.columns.get(self.predictors()[0], ()))
+
+    @property
+    def endog(self) -> Any:
+        """The response, an ndarray on the CPU."""
+        return None if self.data.y is None else self.data.y.cpu().numpy()
+
+    @property
+    def exog(self) -> Any:
+        """The main design, an ndarray on the CPU; None when there is none."""
+        x = self.data.x.get(self.predictors()[0])
+        return None if x is None else x.cpu().numpy()
+
+    @cached_property
+    def nobs(self) -> float:
+        """Observations: rows, or the sum of their frequency weights."""
+        return total_weight(self.data)
+
+    k_constant: Any = 0
+
+    # -- rows --------------------------------------------------------------------------------------------------
+
+    @property
+    def column_names(self) -> tuple[str, ...]:
+        """Columns of the frame; none for arrays."""
+        return () if self.frame is None else tuple(map(str, getattr(self.frame, "column_names", list(self.frame))))
+
+    def row_column(self, value: Any, name: str) -> np.ndarray:
+        """A row-shaped argument given after construction, for the kept rows: a column name, Series or array."""
+        return late_column(value, self.frame, self.kept, self.index, name)
+
+    def keep_rows(self, mask: np.ndarray) -> Any:
+        """The same model of fewer rows."""
+        other = copy.copy(self)
+        other.__dict__.pop("nobs", None)
+        other.data = self.data.take(torch.from_numpy(mask))
+        other.index = None if self.index is None else self.index[mask]
+        kept = np.ones(len(mask), dtype=bool) if self.kept is None else self.kept.copy()
+        kept[np.flatnonzero(kept)[~mask]] = False
+        other.kept = kept
+        other.dropped_rows = self.dropped_rows + int((~mask).sum())
+        return other
+
+    def linear_arguments(self) -> tuple[str, ...]:
+        """Row arguments that predictions depend on."""
+        return tuple(name for name in ("offset", "exposure") if name in self.row_arguments)
+
+    def training_rows(self, arguments: Mapping[str, Any]) -> Data:
+        """The rows of the fit, with some row arguments replaced."""
+        replaced = {name: torch.as_tensor(np.broadcast_to(np.asarray(value, float), self.data.n).copy(), device=self.data.device)
+                    for name, value in arguments.items()}  # fmt: skip
+        return self.prepare_prediction(self.data.with_columns(**replaced)) if replaced else self.data
+
+    def predict_data(self, exog: Any, transform: bool, arguments: Mapping[str, Any]) -> tuple[Data, pd.Index | None]:
+        """New rows through the design, in the coordinates of the fit."""
+        constants = {name: value for name, value in arguments.items() if np.isscalar(value) and not isinstance(value, str)}
+        rest = {name: value for name, value in arguments.items() if name not in constants}
+        rows = self.design.rows(exog, arguments=rest, transform=transform)
+        data = rows.data.to(self.placement.device)
+        added = {name: torch.full((data.n,), float(value), dtype=torch.float64, device=data.device)
+                 for name, value in constants.items()}  # fmt: skip
+        return self.prepare_prediction(data.with_columns(**added).with_shift(self.data.shift)), rows.index
+
+    def prepare_prediction(self, data: Data) -> Data:
+        """Add the columns that predictions need; there may be no response."""
+        return data

@@ -1,0 +1,190 @@
+"""Count regression."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from .. import report, starts
+from ..autodiff import Curvature, Eta
+from ..data import Data
+from ..inference.distributions import chi2_tail
+from ..parameters import Values
+from ..regression import RegressionModel
+from ..results import Array, Results
+from ..sums import row_sums
+from ..transforms import Log
+
+
+class CountResults(Results):
+    """A count model: residuals, pseudo R-squared and the likelihood-ratio test against a constant."""
+
+    saved = (*Results.saved, "llnull")
+
+    @property
+    def df_model(self) -> float:
+        """Rank of the design less one, whether or not it has a constant, as in statsmodels."""
+        return float(self.fit.rank - 1)
+
+    @cached_property
+    def llnull(self) -> float:
+        """Log-likelihood of the model with a constant alone, offset and exposure kept."""
+        return self.model.null_loglike()
+
+    @property
+    def llr(self) -> float:
+        """Likelihood-ratio statistic against the constant-only model."""
+        return 2 * (self.llf - self.llnull)
+
+    @property
+    def llr_pvalue(self) -> float:
+        """Chi-squared tail probability of `llr`."""
+        return float(chi2_tail(max(self.llr, 0.0), self.df_model)) if self.df_model > 0 else math.nan
+
+    @property
+    def prsquared(self) -> float:
+        """McFadden's (1974) pseudo R-squared, 1 - llf / llnull."""
+        return 1 - self.llf / self.llnull
+
+    def _series_of_rows(self, values: Array) -> Any:
+        return pd.Series(values, index=self.model.index) if self.model.index is not None else values
+
+    @cached_property
+    def resid(self) -> Any:
+        """Response less predicted mean."""
+        return self._series_of_rows(self.model.endog - np.asarray(self.predict()))
+
+    @property
+    def resid_response(self) -> Any:
+        """The same as `resid`."""
+        return self.resid
+
+    @property
+    def resid_pearson(self) -> Array:
+        """Residuals divided by the standard deviation of the count, (n,) ndarray."""
+        return np.asarray(self.resid) / np.sqrt(np.asarray(self.predict()))
+
+    @property
+    def title(self) -> str:
+        return f"{type(self.model).__name__} Regression Results"
+
+    def header(self) -> tuple[report.Pairs, report.Pairs]:
+        left: report.Pairs = [
+            ("Model:", type(self.model).__name__),
+            ("Method:", "MLE"),
+            *report.date_and_time(),
+            ("converged:", self.converged),
+            ("Covariance Type:", self.cov_type),
+        ]
+        right: report.Pairs = [
+            ("No. Observations:", self.nobs),
+            ("Df Residuals:", self.df_resid),
+            ("Df Model:", self.df_model),
+            ("Pseudo R-squ.:", self.prsquared),
+            ("Log-Likelihood:", self.llf),
+            ("LL-Null:", self.llnull),
+            ("LLR p-value:", self.llr_pvalue),
+        ]
+        return left, right
+
+    def notes(self) -> list[str]:
+        standard = self.covariance is not None and self.cov_type == "nonrobust"
+        return super().notes()[1:] if standard else super().notes()
+
+
+class Poisson(RegressionModel):
+    """Poisson regression: ``E[y] = exp(X b + offset) * exposure``.
+
+    ``l_i = y_i eta_i - exp(eta_i) - log y_i!``.  The response need not be an integer (the quasi-likelihood of
+    Gourieroux, Monfort and Trognon 1984); it must not be negative.
+
+    Parameters
+    ----------
+    endog, exog : array_like
+        Counts (n,) and design (n, k); no constant is added.
+    offset : array_like, optional
+        Added to the linear predictor.
+    exposure : array_like, optional
+        Multiplies the mean; positive.
+
+    Examples
+    --------
+    >>> res = Poisson.from_formula("visits ~ age + income", df, exposure="years").fit(cov_type="HC1")
+    """
+
+    parameters = {"mu": Log()}
+    row_arguments: ClassVar[tuple[str, ...]] = ("offset", "exposure")
+    results_class = CountResults
+    default_disp = True
+
+    def prepare(self, data: Data) -> Data:
+        y = data.y
+        if bool((y < 0).any()):
+            raise ValueError(f"{self.endog_names}: counts must not be negative; the smallest is {float(y.min()):g}")
+        data = self.prepare_prediction(data)
+        return super().prepare(data.with_columns(log_factorial=torch.lgamma(y.to(torch.float64) + 1)))
+
+    def prepare_prediction(self, data: Data) -> Data:
+        return exposure_as_offset(data)
+
+    def start(self) -> Tensor:
+        """A weighted regression of ``log m`` on X with weights m, ``m = (y + mean) / 2``: one scoring step."""
+        if "mu" not in self.data.x:
+            return super().start()
+        mean = self._mean_response()
+
+        def working(block: Data) -> tuple[Tensor, Tensor]:
+            middle, offset = (block.y + mean) / 2, block.get("offset")
+            return middle, middle.log() if offset is None else middle.log() - offset
+
+        start = torch.zeros(self.layout.size, dtype=torch.float64)
+        if mean > 0:
+            start[self.layout.block("mu").reals] = starts.weighted_least_squares(self, working)
+        return start
+
+    def _mean_response(self) -> float:
+        def total(block: Data) -> tuple[Tensor]:
+            weights = block.get("freq_weights")
+            return (block.y.sum() if weights is None else block.y @ weights,)
+
+        return float(row_sums(total, self.data)[0]) / self.nobs
+
+    def loglike_obs(self, p: Values, data: Data) -> Tensor:
+        return data.y * p.real.mu - p.mu - data.log_factorial
+
+    def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
+        mu = eta[0].exp()
+        return data.y * eta[0] - mu - data.log_factorial, (data.y - mu,), ((-mu,),)
+
+    def expected_information(self, z: Tensor) -> Tensor:
+        return -self.sums(z, 2)[2]
+
+    def null_loglike(self) -> float:
+        """Maximum of the log-likelihood over a constant mean (times exposure)."""
+
+        def parts(block: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+            weights, offset = block.get("freq_weights"), block.get("offset")
+            weights = torch.ones_like(block.y) if weights is None else weights
+            offset = torch.zeros_like(block.y) if offset is None else offset
+            known = block.y * offset - block.log_factorial
+            return (block.y @ weights).reshape(1), offset.exp() @ weights, known @ weights, weights.sum()
+
+        count, exposure, known, _ = (float(value) for value in row_sums(parts, self.data))
+        return (count * math.log(count / exposure) if count > 0 else 0.0) - count + known
+
+
+def exposure_as_offset(data: Data) -> Data:
+    """The data with log exposure added to the offset."""
+    exposure = data.get("exposure")
+    if exposure is None:
+        return data
+    if not bool((exposure > 0).all()):
+        raise ValueError(f"exposure must be positive; the smallest value is {float(exposure.min()):g}")
+    offset = data.get("offset")
+    return data.with_columns(offset=exposure.log() if offset is None else offset + exposure.log())

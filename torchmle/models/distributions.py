@@ -1,0 +1,104 @@
+"""A regression model of any distribution in torch.distributions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.distributions import constraints
+
+from ..data import Data
+from ..parameters import Values
+from ..regression import RegressionModel
+from ..transforms import Identity, Interval, Log, Logit, Transform
+
+
+def distribution_model(distribution: type[torch.distributions.Distribution], main: str | None = None) -> type[RegressionModel]:
+    """A regression model class of a univariate distribution.
+
+    Each parameter of the distribution becomes a parameter of the model, on the scale its constraint asks for:
+    log for positive ones, logit for probabilities.
+
+    Parameters
+    ----------
+    distribution : type
+        A class of `torch.distributions` with a differentiable `log_prob`.
+    main : str, optional
+        The parameter that takes the main formula: ``loc`` if there is one, else the first.
+
+    Returns
+    -------
+    type
+        A subclass of `RegressionModel`, named after the distribution.
+
+    Examples
+    --------
+    >>> StudentT = distribution_model(torch.distributions.StudentT)
+    >>> res = StudentT.from_formula("y ~ x", df, scale="~ w").fit(fix={"df": 5})
+    """
+    names = _parameter_names(distribution)
+    main = main or ("loc" if "loc" in names else names[0])
+    if main not in names:
+        raise ValueError(f"{distribution.__name__} has no parameter {main!r}; its parameters are {', '.join(names)}")
+    ordered = [main, *(name for name in names if name != main)]
+    transforms = {name: _transform(distribution.arg_constraints[name]) for name in ordered}  # type: ignore[index]
+    return type(
+        distribution.__name__,
+        (DistributionModel,),
+        {"parameters": transforms, "distribution": distribution, "__doc__": f"Regression model of torch's {distribution.__name__}."},
+    )
+
+
+def _parameter_names(distribution: type[torch.distributions.Distribution]) -> list[str]:
+    """Names of the parameters; of ``probs`` and ``logits``, the same thing twice, the first."""
+    names = list(distribution.arg_constraints)  # type: ignore[call-overload]
+    return [name for name in names if name != "logits" or "probs" not in names]
+
+
+def _transform(constraint: Any) -> Transform:
+    """The transform onto what a constraint allows."""
+    if constraint is constraints.real:
+        return Identity()
+    if constraint in (constraints.unit_interval,):
+        return Logit()
+    low, high = getattr(constraint, "lower_bound", None), getattr(constraint, "upper_bound", None)
+    if low == 0 and high is None:
+        return Log()
+    if low is not None and high is not None and not isinstance(constraint, constraints.integer_interval):
+        return Interval(float(low), float(high))
+    raise ValueError(f"no transform is known for the constraint {constraint}; write a RegressionModel instead")
+
+
+class DistributionModel(RegressionModel):
+    """Base of the classes `distribution_model` makes."""
+
+    distribution: type[torch.distributions.Distribution]
+
+    def at(self, p: Values) -> torch.distributions.Distribution:
+        """The distribution of each row."""
+        arguments = {}
+        for name, transform in self.parameters.items():
+            stable = name == "probs" and isinstance(transform, Logit)
+            arguments["logits" if stable else name] = p.real.probs if stable else getattr(p, name)
+        return self.distribution(**arguments, validate_args=False)
+
+    def loglike_obs(self, p: Values, data: Data) -> Tensor:
+        return self.at(p).log_prob(data.y)
+
+    def mean(self, p: Values, data: Data) -> Tensor:
+        """The distribution's mean."""
+        return self.at(p).mean
+
+    def prepare(self, data: Data) -> Data:
+        data = super().prepare(data)
+        ones = {name: torch.full((1,), 0.5, dtype=torch.float64, device=data.device) for name in self.parameters}
+        support = self.at(Values({name: t.inverse(ones[name]) for name, t in self.parameters.items()}, self.parameters)).support
+        inside = support.check(data.y)
+        if not bool(inside.all()):
+            outside = data.y[~inside]
+            raise ValueError(
+                f"{self.endog_names}: {len(outside)} values lie outside the support of {self.distribution.__name__}, "
+                f"{support}; the first is {float(outside[0]):g}"
+            )
+        return data

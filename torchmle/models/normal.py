@@ -1,0 +1,167 @@
+"""Normal regression, univariate and multivariate, by full maximum likelihood."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ..autodiff import Curvature, Eta
+from ..data import Data
+from ..likelihood import LikelihoodModel
+from ..linalg import triangular_factor
+from ..parameters import Parameters, Values
+from ..regression import RegressionModel
+from ..results import Array, Results
+from ..sums import block_slices, row_map
+from ..transforms import CholeskyCovariance, Coefficients, Identity, Log
+
+LOG_2PI = math.log(2 * math.pi)
+
+
+class NormalResults(Results):
+    """Normal regression: residuals, and intervals for observations when sigma is constant."""
+
+    @property
+    def resid(self) -> Any:
+        """Response less predicted mean."""
+        values = self.model.endog - np.asarray(self.predict())
+        return pd.Series(values, index=self.model.index) if self.model.index is not None else values
+
+    def observation_variance(self, data: Data) -> Array | None:
+        z = self.fit.z.to(data.device)
+        sigma = row_map(lambda block: self.model.values(self.model.eta(z, block)).sigma, data)
+        return sigma.numpy() ** 2
+
+
+class Normal(RegressionModel):
+    """Normal distribution with a regression for the mean and, if wanted, one for log sigma.
+
+    ``l_i = -log sigma_i - (y_i - mu_i)^2 / (2 sigma_i^2) - log(2 pi) / 2``.  The maximum likelihood sigma divides
+    by n; `OLS` divides by n - k.
+
+    Parameters
+    ----------
+    endog, exog : array_like
+        Response (n,) and design of the mean (n, k).
+    sigma : str, array_like or float, optional
+        A formula (``"~ w"``) or matrix for log sigma, or a value to hold it at.
+
+    Examples
+    --------
+    >>> res = Normal.from_formula("y ~ x", df, sigma="~ z").fit()
+    """
+
+    parameters = {"mu": Identity(), "sigma": Log()}
+    results_class = NormalResults
+
+    def loglike_obs(self, p: Values, data: Data) -> Tensor:
+        return -0.5 * (LOG_2PI + ((data.y - p.mu) / p.sigma) ** 2) - p.real.sigma
+
+    def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
+        mu, log_sigma = eta
+        precision = torch.exp(-2 * log_sigma)
+        residual = data.y - mu
+        g_mu = residual * precision
+        square = residual * g_mu
+        loglike = -0.5 * (LOG_2PI + square) - log_sigma
+        return loglike, (g_mu, square - 1), ((-precision, -2 * g_mu), (-2 * square,))
+
+    def expected_information(self, z: Tensor) -> Tensor:
+        """``diag(1 / sigma^2, 2)`` per row in (mu, log sigma)."""
+        return -self.expected_hessian(z, lambda eta: ((-torch.exp(-2 * eta[1]), 0 * eta[1]), (-2 + 0 * eta[1],)))
+
+
+class MVResults(Results):
+    """Multivariate normal: the covariance and correlation matrices of the responses."""
+
+    @property
+    def cov(self) -> pd.DataFrame:
+        """Maximum likelihood covariance matrix of the responses (divides by n)."""
+        values = self.model.layout.values(self.fit.theta).cov.detach().numpy()
+        names = list(self.model.design.response)
+        return pd.DataFrame(values, index=names, columns=names)
+
+    @property
+    def corr(self) -> pd.DataFrame:
+        """Correlation matrix of the responses."""
+        sd = np.sqrt(np.diag(self.cov))
+        return self.cov / np.outer(sd, sd)
+
+    def predict(self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any) -> Any:
+        """Predicted means, (n, q)."""
+        if which != "mean":
+            raise ValueError(f"which={which!r} is not something MVNormal predicts; choose 'mean'")
+        rows, index = (self.model.data, self.model.index) if exog is None else self.model.predict_data(exog, transform, {})
+        coefficients = self.model.coefficients(self.fit.theta)
+        values = (rows.X.to(torch.float64) @ coefficients.to(rows.device)).cpu().numpy()
+        return pd.DataFrame(values, index=index, columns=list(self.model.design.response)) if index is not None else values
+
+
+class MVNormal(LikelihoodModel):
+    """Multivariate normal regression: q responses, one set of columns, an unrestricted covariance matrix.
+
+    ``l_i = -(q log 2 pi + log |S| + e_i' S^-1 e_i) / 2`` with ``e_i = y_i - B' x_i``.  The maximum has a closed form:
+    least squares for each response and the residual covariance with divisor n (Anderson 2003, theorem 3.2.1).
+
+    Parameters
+    ----------
+    endog : array_like
+        Responses (n, q).
+    exog : array_like
+        Columns (n, k); a constant when left out.
+
+    Examples
+    --------
+    >>> res = MVNormal.from_formula("a + b + c ~ 1", df).fit()
+    >>> res.cov
+    """
+
+    parameters = {"mean": Coefficients(), "cov": CholeskyCovariance(1)}
+    results_class = MVResults
+
+    def prepare(self, data: Data) -> Data:
+        y = data.y if data.y.ndim == 2 else data.y[:, None]
+        x = data.x or {"X": torch.ones(data.n, 1, dtype=data.y.dtype, device=data.device)}
+        return Data(y, x, data.columns, None, data.group)
+
+    def make_layout(self) -> Parameters:
+        responses, columns = self.design.response, self.design.columns.get("X", ("const",))
+        labels = tuple(f"{response}[{column}]" for response in responses for column in columns)
+        return Parameters([("mean", Coefficients(labels), None), ("cov", CholeskyCovariance(responses), None)])
+
+    def coefficients(self, theta: Tensor) -> Tensor:
+        """B as (k, q)."""
+        return theta[self.layout.block("mean").reals].reshape(len(self.design.response), -1).T
+
+    def row_loglike(self, z: Tensor, data: Data) -> Tensor:
+        return self.loglike_obs(Values({"mean": self.coefficients(z), "cov": z[self.layout.block("cov").reals]},
+                                       {b.name: b.transform for b in self.layout.blocks}), data)  # fmt: skip
+
+    def loglike_obs(self, p: Values, data: Data) -> Tensor:
+        factor = self.layout.block("cov").transform.factor(p.real.cov)
+        standard = torch.linalg.solve_triangular(factor, (data.y - data.X @ p.mean).T, upper=False)
+        return -0.5 * (len(factor) * LOG_2PI + standard.square().sum(0)) - factor.diagonal().log().sum()
+
+    def start(self) -> Tensor:
+        """The closed form, from the QR of ``[X, Y]``: B by back substitution, S from what is left of Y."""
+        factor = self._factor()
+        k = self.data.X.shape[1]
+        mean = torch.linalg.solve_triangular(factor[:k, :k], factor[:k, k:], upper=True)
+        rest = factor[k:, k:]
+        covariance = rest.T @ rest / self.nobs
+        return torch.cat([mean.T.reshape(-1), self.layout.block("cov").transform.inverse(covariance)])
+
+    def _factor(self) -> Tensor:
+        def blocks() -> Any:
+            for rows in block_slices(self.data):
+                block = self.data.block(rows)
+                weights = block.get("freq_weights")
+                both = torch.cat([block.X, block.y], 1)
+                yield both if weights is None else both * weights.sqrt()[:, None]
+
+        return triangular_factor(blocks()).cpu()

@@ -1,0 +1,160 @@
+"""Parametric survival regression."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor
+
+from .. import report
+from ..autodiff import Curvature, Eta
+from ..data import Data
+from ..parameters import Values
+from ..regression import RegressionModel
+from ..results import Results
+from ..sums import row_sums
+from ..transforms import Log
+
+EXACT, LEFT, INTERVAL = 1.0, 2.0, 3.0  # codes of data.event; 0 is right-censored
+
+
+class SurvivalResults(Results):
+    """A survival model: failures, time at risk, and both conventions of the log-likelihood."""
+
+    saved = (*Results.saved, "failures", "time_at_risk", "_log_times")
+
+    @cached_property
+    def failures(self) -> float:
+        """Number of observed events."""
+        return self.model.event_sums()[0]
+
+    @cached_property
+    def time_at_risk(self) -> float:
+        """Total time under observation."""
+        return self.model.event_sums()[1]
+
+    @cached_property
+    def _log_times(self) -> float:
+        return self.model.event_sums()[2]
+
+    @property
+    def llf_log_time(self) -> float:
+        """Log-likelihood of log time, ``llf + sum d_i log t_i``: Stata's streg. ``llf`` is the density of t, as in R."""
+        return self.llf + self._log_times
+
+    def header(self) -> tuple[report.Pairs, report.Pairs]:
+        left, right = super().header()
+        left += [("No. Failures:", self.failures), ("Time at risk:", f"{self.time_at_risk:.6g}")]
+        right.insert(1, ("Log-Lik. (log time):", self.llf_log_time))
+        return left, right
+
+    def notes(self) -> list[str]:
+        return [*super().notes(), self.model.form]
+
+
+class ExponentialSurvival(RegressionModel):
+    """Exponential survival times with hazard ``rate_i = exp(X_i b + offset)``.
+
+    Coefficients are log hazard ratios (proportional hazards form); those of log time (accelerated failure time)
+    are their negatives.  A row observed from ``entry`` to t contributes ``d log(rate) - rate (t - entry)``; one
+    known to have failed before t, ``log(1 - exp(-rate t))``; between t and u,
+    ``-rate t + log(1 - exp(-rate (u - t)))``.
+
+    Parameters
+    ----------
+    endog : array_like
+        Times (n,), positive.
+    exog : array_like
+        Design (n, k); no constant is added.
+    event : array_like, optional
+        1 for an event, 0 for right censoring; all events when left out.
+    entry : array_like, optional
+        Time from which a row was at risk (delayed entry).
+
+    Examples
+    --------
+    >>> res = ExponentialSurvival.from_formula("Surv(time, event) ~ trt", df).fit()
+    """
+
+    parameters = {"rate": Log()}
+    row_arguments: ClassVar[tuple[str, ...]] = ("event", "entry", "offset")
+    results_class = SurvivalResults
+    form = "Coefficients are log hazard ratios: hazard = exp(linear predictor)"
+
+    def prepare(self, data: Data) -> Data:
+        if "event" not in data.columns:
+            data = data.with_columns(event=torch.ones_like(data.y))
+        if not bool((data.event > 0).any()):
+            raise ValueError(f"{self.endog_names}: no events, so every rate estimate is zero; nothing can be fitted")
+        if bool((data.y < 0).any()):
+            raise ValueError(f"{self.endog_names}: times must not be negative; the smallest is {float(data.y.min()):g}")
+        if bool(((data.y <= 0) & (data.event == EXACT)).any()):
+            raise ValueError(f"{self.endog_names}: an event at time zero has no density; times of events must be positive")
+        return super().prepare(data)
+
+    def loglike_obs(self, p: Values, data: Data) -> Tensor:
+        entry = data.get("entry")
+        lived = data.y if entry is None else data.y - entry
+        right = torch.where(data.event == EXACT, p.real.rate, torch.zeros_like(p.real.rate)) - p.rate * lived
+        if self.exact_or_right(data):
+            return right
+        left, interval = data.event == LEFT, data.event == INTERVAL
+        width = torch.where(interval, data.get("upper", data.y) - data.y, data.y)
+        # rows of other kinds get a harmless width, so that no branch of where() has an infinite derivative
+        width = torch.where(left | interval, width, torch.ones_like(width))
+        failed = torch.log(-torch.expm1(-p.rate * width))
+        return torch.where(left, failed, torch.where(interval, failed - p.rate * lived, right))
+
+    @staticmethod
+    def exact_or_right(data: Data) -> bool:
+        """No left- or interval-censored rows."""
+        return not bool((data.event > EXACT).any())
+
+    def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
+        if not self.exact_or_right(data):
+            return super().eta_derivatives(eta, data, order)
+        entry = data.get("entry")
+        expected = eta[0].exp() * (data.y if entry is None else data.y - entry)
+        return data.event * eta[0] - expected, (data.event - expected,), ((-expected,),)
+
+    def start(self) -> Tensor:
+        """The rate of the sample, failures / time at risk, in the constant."""
+        start = torch.zeros(self.layout.size, dtype=torch.float64)
+        at = self.intercepts.get("rate", 0 if "rate" not in self.data.x else None)
+        if at is not None:
+            failures, time, _ = self.event_sums()
+            start[at] = math.log(max(failures, 0.5) / time)
+        return start
+
+    def event_sums(self) -> tuple[float, float, float]:
+        """Failures, time at risk and the sum of log times of events, weighted."""
+
+        def parts(block: Data) -> tuple[Tensor, Tensor, Tensor]:
+            weights, entry = block.get("freq_weights"), block.get("entry")
+            weights = torch.ones_like(block.y) if weights is None else weights
+            exact = block.event == EXACT
+            lived = block.y if entry is None else block.y - entry
+            logs = torch.where(exact, block.y, torch.ones_like(block.y)).log()
+            return (block.event > 0).to(weights.dtype) @ weights, lived @ weights, logs @ weights
+
+        failures, time, logs = (float(value) for value in row_sums(parts, self.data))
+        return failures, time, logs
+
+    def predictable(self) -> tuple[str, ...]:
+        return ("mean", "linear", "rate", "hazard", "median", "survival")
+
+    def mean(self, p: Values, data: Data) -> Tensor:
+        """Expected time, 1 / rate."""
+        return torch.exp(-p.real.rate)
+
+    def predict_rows(self, which: str, p: Values, data: Data) -> Tensor:
+        if which == "hazard":
+            return p.rate
+        if which == "median":
+            return math.log(2) * torch.exp(-p.real.rate)
+        if which == "survival":
+            return torch.exp(-p.rate * data.times)
+        return super().predict_rows(which, p, data)

@@ -1,0 +1,46 @@
+"""What an optimiser sees of a model: a function of a free vector, with derivatives."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from torch import Tensor
+
+from .coordinates import Coordinates
+
+if TYPE_CHECKING:
+    from .likelihood import LikelihoodModel
+
+
+class Objective:
+    """The log-likelihood of a model in free coordinates; every tensor is float64 on the CPU."""
+
+    def __init__(self, model: LikelihoodModel, coordinates: Coordinates):
+        self.model = model
+        self.coordinates = coordinates
+        self.size = coordinates.size
+        self.n = model.data.n
+        self._last: tuple[Tensor, tuple[Tensor, Tensor, Tensor]] | None = None
+
+    def value(self, phi: Tensor) -> Tensor:
+        """Log-likelihood, ()."""
+        return self.model.sums(self.coordinates.z(phi), 0)[0]
+
+    def gradient(self, phi: Tensor) -> tuple[Tensor, Tensor]:
+        """Log-likelihood and score (size,)."""
+        value, score = self.model.sums(self.coordinates.z(phi), 1)[:2]
+        return value, self.coordinates.free_gradient(score)
+
+    def hessian(self, phi: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Log-likelihood, score (size,) and Hessian (size, size), in one pass over the data."""
+        if self._last is None or not self._last[0].equal(phi):
+            value, score, hessian = self.model.sums(self.coordinates.z(phi), 2)
+            free = self.coordinates.free_gradient(score), self.coordinates.free_hessian(hessian)
+            self._last = phi.clone(), (value, *free)
+        return self._last[1]
+
+    def batch_gradient(self, phi: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+        """Log-likelihood and score of some rows."""
+        z = self.coordinates.z(phi)
+        value, score = self.model.sums(z, 1, self.model.data.block(rows))[:2]
+        return value, self.coordinates.free_gradient(score)

@@ -1,0 +1,283 @@
+"""RegressionModel: a likelihood that sees its parameters through linear predictors, and the eta-space engine.
+
+With ``l_i = f(y_i, eta_i1 ... eta_im)`` and ``eta_j = X_j beta_j``, derivatives are taken in eta, row by row:
+g (n, m) by one backward pass, h (n, m, m) by m more.  Then the score is ``X_j' g_j`` and a block of the Hessian
+``X_j' diag(h_jk) X_k``: exact Newton steps at the cost of iteratively reweighted least squares.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+
+import torch
+from torch import Tensor
+
+from . import starts
+from .autodiff import Curvature, Eta, row_derivatives
+from .coordinates import Coordinates
+from .data import Data
+from .likelihood import LikelihoodModel
+from .linalg import dependent_columns, triangular_factor
+from .parameters import Parameters, Values
+from .sums import block_slices, row_map, row_sums
+from .transforms import Coefficients, Transform, VectorTransform
+
+
+class RegressionModel(LikelihoodModel):
+    """A likelihood whose parameters vary over rows, each through a linear predictor and a transform.
+
+    `parameters` maps names to scalar transforms.  The first takes the main formula; the others are constant
+    unless they are given a formula (``sigma="~ w"``) or a matrix.  In `loglike_obs`, ``p.mu`` and ``p.sigma`` are
+    natural values per row and ``p.real.mu`` is the linear predictor.
+
+    A constant parameter is reported on its natural scale under its own name.  A parameter with a formula is
+    reported as coefficients of its linear predictor, named ``sigma[w]``.
+
+    Examples
+    --------
+    >>> class Gumbel(tm.RegressionModel):
+    ...     parameters = {"mu": tm.Identity(), "sigma": tm.Log()}
+    ...     def loglike_obs(self, p, data):
+    ...         z = (data.y - p.mu) / p.sigma
+    ...         return -z - torch.exp(-z) - torch.log(p.sigma)
+    """
+
+    parameters: dict[str, Transform]
+
+    @classmethod
+    def predictors(cls) -> tuple[str, ...]:
+        return tuple(cls.parameters)
+
+    def prepare(self, data: Data) -> Data:
+        self.intercepts = {name: at for name, x in data.x.items() if (at := intercept_column(x)) is not None}
+        return data.with_shift(centres(data, self.intercepts))
+
+    def make_layout(self) -> Parameters:
+        blocks: list[tuple[str, Transform | VectorTransform, tuple[str, ...] | None]] = []
+        for i, (name, transform) in enumerate(self.parameters.items()):
+            columns = self.design.columns.get(name)
+            if columns is None:
+                blocks.append((name, transform, None))
+            else:
+                labels = columns if i == 0 else tuple(f"{name}[{column}]" for column in columns)
+                blocks.append((name, Coefficients(labels), None))
+        return Parameters(blocks)
+
+    # -- coordinates -------------------------------------------------------------------------------------------
+
+    @cached_property
+    def coordinates(self) -> Coordinates:
+        """Coordinates of the centred columns: ``intercept_theta = intercept_z - shift @ beta``."""
+        k = self.layout.size
+        if not self.data.shift:
+            return Coordinates(None, torch.zeros(k, dtype=torch.float64))
+        uncentre = torch.eye(k, dtype=torch.float64)
+        for name, shift in self.data.shift.items():
+            block = self.layout.block(name).reals
+            uncentre[block.start + self.intercepts[name], block] -= shift.to("cpu", torch.float64)
+        return Coordinates(uncentre, torch.zeros(k, dtype=torch.float64))
+
+    def aliased(self) -> tuple[int, ...]:
+        dropped = []
+        for name in self.data.x:
+            slices = block_slices(self.data)
+            factor = triangular_factor(self.data.block(rows).x[name] for rows in slices).cpu()
+            start = self.layout.block(name).reals.start
+            dropped += [start + column for column in dependent_columns(factor, self.data.n)]
+        return tuple(dropped)
+
+    def start(self) -> Tensor:
+        return starts.best(self, starts.candidates(self))
+
+    # -- the engine --------------------------------------------------------------------------------------------
+
+    def eta(self, z: Tensor, data: Data) -> Eta:
+        """The linear predictors of a block: m vectors of n rows."""
+        out = []
+        for i, block in enumerate(self.layout.blocks):
+            x = data.x.get(block.name)
+            values = z[block.reals].expand(data.n) if x is None else x @ z[block.reals]
+            offset = data.get("offset") if i == 0 else None
+            out.append(values if offset is None else values + offset)
+        return tuple(out)
+
+    def values(self, eta: Sequence[Tensor]) -> Values:
+        """Natural values by name of linear predictors."""
+        return Values(dict(zip(self.parameters, eta, strict=True)), self.parameters)
+
+    def row_loglike(self, z: Tensor, data: Data) -> Tensor:
+        return self._checked(self.loglike_obs(self.values(self.eta(z, data)), data), data)
+
+    def _checked(self, values: Tensor, data: Data) -> Tensor:
+        if values.shape != (data.n,):
+            raise ValueError(
+                f"{type(self).__name__}.loglike_obs returned shape {tuple(values.shape)}; it must give one value "
+                f"for each of the {data.n} rows, shape ({data.n},), not their sum"
+            )
+        return values
+
+    def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
+        """Log-likelihood (n,), gradient and Hessian of each row in the linear predictors.
+
+        Derived by automatic differentiation; a model with closed forms overrides it.
+
+        Returns
+        -------
+        loglike : Tensor (n,)
+        g : m tensors (n,)
+        h : m rows; row j holds the second derivatives with predictors j, j+1, ...  Empty when order < 2.
+        """
+        return row_derivatives(lambda point: self._checked(self.loglike_obs(self.values(point), data), data), eta, order)
+
+    def block_sums(self, z: Tensor, data: Data, order: int) -> tuple[Tensor, ...]:
+        eta, weights = self.eta(z, data), data.get("freq_weights")
+        if order == 0:
+            values = self.loglike_obs(self.values(eta), data)
+            return (self._checked(values, data).sum() if weights is None else values @ weights,)
+        loglike, g, h = self.eta_derivatives(eta, data, order)
+        if weights is not None:
+            loglike, g = loglike * weights, tuple(gj * weights for gj in g)
+        xs = [data.x.get(block.name) for block in self.layout.blocks]
+        score = torch.cat([columns_times(x, gj) for x, gj in zip(xs, g, strict=True)])
+        if order == 1:
+            return loglike.sum(), score
+        return loglike.sum(), score, self.assemble(h, data)
+
+    def assemble(self, h: Curvature, data: Data) -> Tensor:
+        """The Hessian in z of a block's second derivatives in eta, weighted."""
+        k, blocks, weights = self.layout.size, self.layout.blocks, data.get("freq_weights")
+        if weights is not None:
+            h = tuple(tuple(hjk * weights for hjk in row) for row in h)
+        xs = [data.x.get(block.name) for block in blocks]
+        hessian = h[0][0].new_zeros(k, k)
+        for j, row in enumerate(h):
+            for offset, hjk in enumerate(row):
+                part = gram(xs[j], hjk, xs[j + offset])
+                hessian[blocks[j].reals, blocks[j + offset].reals] = part
+                if offset:
+                    hessian[blocks[j + offset].reals, blocks[j].reals] = part.T
+        return hessian
+
+    def expected_hessian(self, z: Tensor, curvature: Callable[[Eta], Curvature]) -> Tensor:
+        """Sum over rows of expected second derivatives, given as a function of the linear predictors, (k, k)."""
+        point = z.to(self.data.device)
+        return row_sums(lambda block: (self.assemble(curvature(self.eta(point, block)), block),), self.data)[0]
+
+    def block_scores(self, z: Tensor, data: Data) -> Tensor:
+        _, g, _ = self.eta_derivatives(self.eta(z, data), data, 1)
+        parts = []
+        for block, gj in zip(self.layout.blocks, g, strict=True):
+            x = data.x.get(block.name)
+            parts.append(gj[:, None] if x is None else x * gj[:, None])
+        return torch.cat(parts, 1)
+
+    def block_leverage(self, z: Tensor, data: Data, bread: Tensor) -> Tensor:
+        """Diagonal of the hat matrix of the weighted design, (n,): ``w_i x_i' (X'WX)^-1 x_i`` with W = -h.
+
+        Defined for models with one linear predictor.
+        """
+        if len(self.layout.blocks) > 1:
+            raise ValueError(
+                f"{type(self).__name__} has {len(self.layout.blocks)} linear predictors, so leverages and the "
+                "HC2 and HC3 covariances built on them are not defined; use HC0 or HC1"
+            )
+        _, _, ((h,),) = self.eta_derivatives(self.eta(z, data), data, 2)
+        x = data.x.get(self.layout.blocks[0].name)
+        quadratic = bread[0, 0].expand(data.n) if x is None else ((x @ bread) * x).sum(1)
+        return -h * quadratic
+
+    @cached_property
+    def k_constant(self) -> int:
+        """1 when the main design has a constant: a column, or a combination of columns such as a full set of dummies."""
+        name = next(iter(self.parameters))
+        if name not in self.data.x:
+            return 1
+        return int(name in self.intercepts or spans_constant(self.data, name))
+
+    # -- predictions -------------------------------------------------------------------------------------------
+
+    def mean(self, p: Values, data: Data) -> Tensor:
+        """Expected response of each row; the first parameter unless a model says otherwise."""
+        return getattr(p, next(iter(self.parameters)))
+
+    def predict_rows(self, which: str, p: Values, data: Data) -> Tensor:
+        """A predicted quantity of each row: "mean", "linear" or the name of a parameter."""
+        if which == "mean":
+            return self.mean(p, data)
+        if which == "linear":
+            return getattr(p.real, next(iter(self.parameters)))
+        if which in self.parameters:
+            return getattr(p, which)
+        known = ", ".join(repr(name) for name in self.predictable())
+        raise ValueError(f"which={which!r} is not something {type(self).__name__} predicts; choose from {known}")
+
+    def predictable(self) -> tuple[str, ...]:
+        """Valid values of ``predict(which=...)``."""
+        return ("mean", "linear", *self.parameters)
+
+    def predicted_scale(self, which: str) -> Transform | None:
+        """The transform of the first predictor, if the quantity is just that; None for the delta method."""
+        first = next(iter(self.parameters))
+        plain_mean = which == "mean" and type(self).mean is RegressionModel.mean
+        return self.parameters[first] if plain_mean or which == first else None
+
+
+def columns_times(x: Tensor | None, values: Tensor) -> Tensor:
+    """``X' v`` as (k,); a missing X is a column of ones."""
+    return values.sum().reshape(1) if x is None else x.T @ values
+
+
+def gram(left: Tensor | None, weights: Tensor, right: Tensor | None) -> Tensor:
+    """``X' diag(w) Z`` as (k, l); a missing matrix is a column of ones."""
+    if left is None:
+        return columns_times(right, weights).reshape(1, -1)
+    if right is None:
+        return (left.T @ weights).reshape(-1, 1)
+    return left.T @ (right * weights[:, None])
+
+
+FAR_FROM_ZERO = 100.0  # standard deviations from zero beyond which a column is centred
+SAMPLE_ROWS = 10_000
+
+
+def spans_constant(data: Data, name: str) -> bool:
+    """Whether a column of ones is a linear combination of a design's columns; a sample of the rows can rule it out."""
+    for rows in (data.take(torch.arange(0, data.n, max(1, data.n // SAMPLE_ROWS), device=data.device)), data):
+        blocks = (rows.block(part).x[name] for part in block_slices(rows))
+        factor = triangular_factor(torch.cat([x, torch.ones_like(x[:, :1])], 1) for x in blocks).cpu()
+        if factor.shape[1] - 1 not in dependent_columns(factor, rows.n):
+            return False
+    return True
+
+
+def _sample(x: Tensor) -> Tensor:
+    return x[:: max(1, len(x) // SAMPLE_ROWS)].to(torch.float64)
+
+
+def intercept_column(x: Tensor) -> int | None:
+    """Position of the column of ones, or None. A sample of the rows rules out the others."""
+    likely = torch.nonzero((_sample(x) == 1).all(0)).flatten().tolist()
+    return next((j for j in likely if bool((x[:, j] == 1).all())), None)
+
+
+def centres(data: Data, intercepts: dict[str, int]) -> dict[str, Tensor]:
+    """Centres for designs with an intercept some column of which lies far from zero.
+
+    Any centre near the data will do, so a sample of the rows says where it is; the intercept takes it up.
+    """
+    found = {}
+    for name, position in intercepts.items():
+        sample = _sample(data.x[name])
+        mean = sample.mean(0)
+        far = mean.abs() > FAR_FROM_ZERO * (sample - mean).square().mean(0).sqrt()
+        far[position] = False
+        if bool(far.any()):
+            found[name] = torch.where(far, mean, torch.zeros_like(mean))
+    return found
+
+
+def leverage(model: RegressionModel, z: Tensor, bread: Tensor) -> Tensor:
+    """Leverages of all rows, (n,), on the CPU."""
+    point, inverse = z.to(model.data.device), bread.to(model.data.device)
+    return row_map(lambda block: model.block_leverage(point, block, inverse), model.data)

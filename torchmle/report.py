@@ -1,0 +1,111 @@
+"""What a result says of itself: the summary, and tidy frames. Strings and labels only; numbers come from Results."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from .summary import Summary, coefficient_table, header_pairs
+from .transforms import Identity
+
+if TYPE_CHECKING:
+    from .results import Results
+
+Pairs = list[tuple[str, Any]]
+
+
+def summarize(
+    results: Results, yname: str | None, xname: Sequence[str] | None, title: str | None, alpha: float
+) -> Summary:
+    """The summary of a result."""
+    names = list(xname) if xname is not None else results.names
+    if len(names) != len(results.names):
+        raise ValueError("xnames and params do not have the same length")
+    left, right = results.header()
+    left = [("Dep. Variable:", yname or results.model.endog_names), *left]
+    block = coefficient_table(
+        names, results.params_array, results._bse, results._tvalues, np.asarray(results.pvalues),
+        np.asarray(results.conf_int(alpha)), alpha=alpha, use_t=results.use_t,
+    )  # fmt: skip
+    bottom_left, bottom_right = results.diagnostics()
+    return Summary(
+        title or results.title,
+        header_pairs(left),
+        header_pairs(right),
+        [block],
+        warnings=results.problems(),
+        bottom_left=header_pairs(bottom_left),
+        bottom_right=header_pairs(bottom_right),
+        notes=results.notes(),
+    )
+
+
+def date_and_time() -> Pairs:
+    """The moment of printing, as statsmodels heads its summaries."""
+    now = time.localtime()
+    return [("Date:", time.strftime("%a, %d %b %Y", now)), ("Time:", time.strftime("%H:%M:%S", now))]
+
+
+def scale_notes(results: Results) -> list[str]:
+    """On which scale the parameters beside the main predictor stand."""
+    notes = []
+    for block in results.model.layout.blocks:
+        transform = results.model.parameters.get(block.name)
+        formula = results.model.design.formulas.get(block.name)
+        if formula is not None and transform is not None and block is not results.model.layout.blocks[0]:
+            if not isinstance(transform, Identity):
+                notes.append(f"{block.name}[...] are coefficients of {type(transform).__name__.lower()}({block.name})")
+    fixed = [name for name, held in zip(results.names, results.fixed, strict=True) if held]
+    if fixed:
+        notes.append(f"Held fixed: {', '.join(fixed)}")
+    if results.model.dropped_rows:
+        notes.append(f"{results.model.dropped_rows} rows with missing values were left out")
+    return notes
+
+
+def display(results: Results) -> None:
+    """Print how an optimisation ended, as statsmodels' discrete models do."""
+    lines = ["Optimization terminated successfully." if results.converged else f"Warning: {results.optim.message}"]
+    lines.append(f"         Current function value: {-results.llf / results.nobs:f}")
+    lines.append(f"         Iterations {results.optim.iterations}")
+    print("\n".join(lines))
+
+
+def tidy(results: Results, level: float, exponentiate: bool) -> pd.DataFrame:
+    """One row per parameter, columns as in R's broom."""
+    limits = np.asarray(results.conf_int(1 - level))
+    change = np.exp if exponentiate else np.asarray
+    return pd.DataFrame(
+        {
+            "term": results.names,
+            "estimate": change(results.params_array),
+            "std_error": results._bse,
+            "statistic": results._tvalues,
+            "p_value": np.asarray(results.pvalues),
+            "conf_low": change(limits[:, 0]),
+            "conf_high": change(limits[:, 1]),
+        }
+    )
+
+
+def glance(results: Results) -> pd.DataFrame:
+    """One row of fit statistics; what a model does not have is left out."""
+    names = ("nobs", "df_model", "df_resid", "llf", "aic", "bic", "scale", "rsquared", "prsquared", "converged", "cov_type")
+    return pd.DataFrame([{name: getattr(results, name) for name in names if hasattr(results, name)}])
+
+
+def augment(results: Results) -> pd.DataFrame:
+    """The kept rows of the frame with columns ``.fitted`` and, for a single numeric response, ``.resid``."""
+    model = results.model
+    frame = model.frame_rows()
+    fitted = np.asarray(results.predict())
+    if fitted.ndim > 1:
+        return frame.assign(**{f".fitted_{name}": column for name, column in zip(model.design.response, fitted.T, strict=True)})
+    added = {".fitted": fitted}
+    if hasattr(results, "resid"):
+        added[".resid"] = np.asarray(results.resid)
+    return frame.assign(**added)

@@ -1,0 +1,140 @@
+"""Where a fit starts: a few cheap guesses from the data, of which the most likely is taken."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from .data import Data
+from .sums import row_sums
+from .transforms import Identity, Transform
+
+if TYPE_CHECKING:
+    from .regression import RegressionModel
+
+SAMPLE_ROWS = 20_000
+
+
+def best(model: RegressionModel, points: list[Tensor]) -> Tensor:
+    """The point with the highest log-likelihood on a sample of the rows; the last when none is finite."""
+    data = model.data
+    if data.n > SAMPLE_ROWS:
+        data = data.take(torch.arange(0, data.n, data.n // SAMPLE_ROWS))
+    values = torch.stack([model.sums(point, 0, data)[0] for point in points])
+    values = torch.where(torch.isfinite(values), values, torch.full_like(values, -torch.inf))
+    return points[int(values.argmax())] if bool((values > -torch.inf).any()) else points[-1]
+
+
+def candidates(model: RegressionModel) -> list[Tensor]:
+    """Guesses for any regression model: location from the response, scales of one or of its spread, then zero."""
+    zero = torch.zeros(model.layout.size, dtype=torch.float64)
+    y = model.data.y
+    if y is None or y.ndim != 1 or not y.is_floating_point():
+        return [zero]
+    points = []
+    for location, spread in _locations(model):
+        for scale in {1.0, spread}:
+            points.append(_with_scale(model, location.clone(), scale))
+    return [*points, zero]
+
+
+def _locations(model: RegressionModel) -> list[tuple[Tensor, float]]:
+    """First predictors that fit the response roughly, with the spread they leave."""
+    name, transform = next(iter(model.parameters.items()))
+    block = model.layout.block(name)
+    zero = torch.zeros(model.layout.size, dtype=torch.float64)
+    y = model.data.y.to(torch.float64)  # type: ignore[union-attr]
+    found = [(zero, float(y.std(correction=0)))]
+    position = _constant_position(model, name)
+    if position is not None:
+        natural = transform.inverse(y.mean().cpu())
+        if bool(torch.isfinite(natural)):
+            flat = zero.clone()
+            flat[position] = natural
+            found.insert(0, (flat, found[0][1]))
+    if isinstance(transform, Identity) and name in model.data.x:
+        beta, residual = least_squares(model)
+        fitted = zero.clone()
+        fitted[block.reals] = beta
+        found.insert(0, (fitted, residual))
+    return [(point, spread) for point, spread in found if bool(torch.isfinite(point).all())]
+
+
+def _with_scale(model: RegressionModel, point: Tensor, scale: float) -> Tensor:
+    """Constant terms of the other predictors: the scale where they are positive, the middle elsewhere."""
+    for name, transform in list(model.parameters.items())[1:]:
+        position = _constant_position(model, name)
+        if position is not None and scale > 0:
+            point[position] = _middle(transform, scale)
+    return point
+
+
+def _middle(transform: Transform, scale: float) -> float:
+    low, high = transform.domain
+    if low == 0 and high == torch.inf:
+        return float(transform.inverse(torch.tensor(scale, dtype=torch.float64)))
+    return 0.0
+
+
+def _constant_position(model: RegressionModel, name: str) -> int | None:
+    """Where the constant term of a predictor stands in z."""
+    start = model.layout.block(name).reals.start
+    if name not in model.data.x:
+        return start
+    return start + model.intercepts[name] if name in model.intercepts else None
+
+
+def least_squares(model: RegressionModel) -> tuple[Tensor, float]:
+    """Least squares of the response on the first design: coefficients (k,) and the residual spread."""
+
+    def weights(data: Data) -> tuple[Tensor, Tensor]:
+        offset = data.get("offset")
+        return torch.ones_like(data.y), data.y if offset is None else data.y - offset
+
+    beta = weighted_least_squares(model, weights)
+    name = next(iter(model.parameters))
+
+    def residuals(block: Data) -> tuple[Tensor, ...]:
+        frequency = block.get("freq_weights")
+        residual = weights(block)[1] - block.x[name] @ beta.to(block.device)
+        square = residual.square()
+        return (square.sum() if frequency is None else square @ frequency,)
+
+    (square,) = row_sums(residuals, model.data)
+    return beta, float((square / total_weight(model.data)).sqrt())
+
+
+def weighted_least_squares(model: RegressionModel, working: object) -> Tensor:
+    """Coefficients (k,) of a weighted regression on the first design, in one pass.
+
+    Parameters
+    ----------
+    working : callable
+        From a block to its weights (n,) and its working response (n,).
+    """
+    name = next(iter(model.parameters))
+
+    def moments(block: Data) -> tuple[Tensor, Tensor]:
+        weight, response = working(block)  # type: ignore[operator]
+        frequency = block.get("freq_weights")
+        weight = weight if frequency is None else weight * frequency
+        x = block.x[name]
+        wx = x * weight[:, None]
+        return x.T @ wx, wx.T @ response
+
+    gram, moment = row_sums(moments, model.data)
+    scale = gram.diagonal().clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
+    scaled = gram * scale[:, None] * scale
+    return scale * torch.linalg.lstsq(scaled, (scale * moment)[:, None], driver="gelsd").solution[:, 0]
+
+
+def total_weight(data: Data) -> float:
+    """Number of observations: rows, or the sum of their frequency weights, over all processes."""
+
+    def count(block: Data) -> tuple[Tensor]:
+        weights = block.get("freq_weights")
+        return (torch.tensor(float(block.n), dtype=torch.float64) if weights is None else weights.sum(),)
+
+    return float(row_sums(count, data)[0])
