@@ -15,9 +15,10 @@ from ..data import Data
 from ..data.tensors import as_double
 from ..errors import MissingDataError
 from .design import Design, Rows
+from .levels import factorize
 from .rowargs import argument_tensor, missing_argument, read_arguments
 from .source import Source
-from .values import factorize, is_numeric, numeric_array, plain
+from .values import is_numeric, numeric_array, plain
 
 _NOTHING: tuple[str, ...] = ()
 
@@ -72,9 +73,7 @@ def design_from_arrays(
     y = _read_endog(endog, classes)
     x = {name: _read_exog(value, len(y.values)) for name, value in exogs.items()}
     index = _common_index(y, x)
-    source = Source(None)
-    source.index, source.n = index, len(y.values)
-    given, _ = read_arguments(arguments, source, source.n)
+    given, _ = read_arguments(arguments, Source(None, len(y.values), index))
     kept = _kept_rows(y, x, given, missing)
     names = {name: _column_names(matrix) for name, matrix in x.items()}
     response = _response_names(y)

@@ -14,8 +14,8 @@ from ..data import Data
 from ..data.tensors import as_double
 from ..errors import FormulaError
 from .coding import Coding, code_terms, without_columns
-from .design import Design, Rows, complete_rows, first_length
-from .factor import Evaluated, learn
+from .design import Design, Rows, complete_rows
+from .factor import Evaluated, learn, warn_of_statistics
 from .lookup import look_up
 from .matrix import fill
 from .parsing import Parsed, parse_predictors
@@ -26,17 +26,6 @@ from .source import Source
 from .subset import subset_mask
 from .syntax import bare_names, find_names
 from .values import Column, Variables
-
-
-@dataclass
-class _Learned:
-    """Everything the formulas say about the training rows ``kept``."""
-
-    evaluated: Evaluated
-    response: Response
-    y: np.ndarray
-    extra: dict[str, np.ndarray]
-    kept: np.ndarray | None
 
 
 def design_from_formula(
@@ -90,78 +79,79 @@ def design_from_formula(
     """
     if missing not in ("drop", "raise", "none"):
         raise ValueError(f"missing option {missing} not understood")
-    parsed = parse_predictors(dict(formulas))
     source = Source(data)
-    response, right = _codes(parsed)
-    columns, constants = look_up([*response, *right], source, env)
-    n = source.n if source.n is not None else first_length(source)
-    given, row_names = read_arguments(arguments, source, n)
-    chosen = None if subset is None else subset_mask(subset, source.index, n)
-    kept = _first_mask(columns, constants, given, response, right, chosen, n)
-    learned = _learn(columns, constants, response, right, kept, n, classes)
-    total = n if chosen is None else int(chosen.sum())
-    labels = source.index if source.index is not None else pd.RangeIndex(n)
-    dropped = total - len(learned.y)
+    task = _read(dict(formulas), source, env)
+    given, row_names = read_arguments(arguments, source)
+    chosen = None if subset is None else subset_mask(subset, source.index, source.n)
+    learned = _learn(task, _first_mask(task, given, chosen), source.labels(), classes)
+    dropped = (source.n if chosen is None else int(chosen.sum())) - len(learned.y)
     if dropped and missing != "drop":
-        raise _incomplete(learned.kept, chosen, labels)
-    design = _design(parsed, learned, row_names, columns, drop_cols)
-    rows = _training_data(design, learned, given)
-    return Rows(rows, labels if learned.kept is None else labels[learned.kept], learned.kept, dropped, design)
+        raise _incomplete(learned.kept, chosen, source.labels())
+    warn_of_statistics(task.right, task.columns, task.constants)
+    design = _design(task, learned, row_names, drop_cols)
+    index = source.labels() if learned.kept is None else source.labels()[learned.kept]
+    return Rows(_training_data(design, learned, given), index, learned.kept, dropped, design)
 
 
-def _codes(parsed: Mapping[str, Parsed]) -> tuple[tuple[str, ...], list[str]]:
+@dataclass(frozen=True)
+class _Task:
+    """Formulas and what their names mean: codes of the response and of the right sides' factors, columns, the rest."""
+
+    parsed: Mapping[str, Parsed]
+    response: tuple[str, ...]
+    right: tuple[str, ...]
+    columns: Mapping[str, Column]
+    constants: Mapping[str, object]
+
+
+@dataclass(frozen=True)
+class _Learned:
+    """Everything the formulas say about the training rows ``kept``."""
+
+    evaluated: Evaluated
+    response: Response
+    y: np.ndarray
+    extra: dict[str, np.ndarray]
+    kept: np.ndarray | None
+
+
+def _read(formulas: dict[str, str], source: Source, env: patsy.EvalEnvironment) -> _Task:
+    parsed = parse_predictors(formulas)
     response = next(iter(parsed.values())).response
     if not response:
         raise FormulaError("the formula has no response; write it on the left side, as in 'y ~ x'")
-    return response, list(dict.fromkeys(code for formula in parsed.values() for code in formula.factors))
+    right = tuple(dict.fromkeys(code for formula in parsed.values() for code in formula.factors))
+    columns, constants = look_up([*response, *right], source, env)
+    return _Task(parsed, response, right, columns, constants)
 
 
-def _first_mask(
-    columns: Mapping[str, Column],
-    constants: Mapping[str, object],
-    given: Mapping[str, np.ndarray],
-    response: tuple[str, ...],
-    right: list[str],
-    chosen: np.ndarray | None,
-    n: int,
-) -> np.ndarray | None:
+def _first_mask(task: _Task, given: Mapping[str, np.ndarray], chosen: np.ndarray | None) -> np.ndarray | None:
     """Rows of the subset in which every raw variable and argument is there; None for all."""
-    counted = set(columns)
-    if tolerates_missing(response):
-        counted -= set(find_names(response, constants).all()) - set(find_names(right, constants).all())
-    bare = bare_names([*response, *right], columns, constants)
-    as_levels = {name for name, boxed in bare.items() if boxed or not columns[name].numeric}
-    kept = complete_rows({name: columns[name] for name in counted}, as_levels)
-    for mask in (missing_argument(name, value) for name, value in given.items()):
-        if mask is not None:
-            kept = ~mask if kept is None else kept & ~mask
-    if chosen is not None:
-        kept = chosen if kept is None else kept & chosen
-    if n and kept is not None and not kept.any():
-        raise FormulaError("no complete row is left: every row has a missing value in some variable or argument")
+    counted = set(task.columns)
+    if tolerates_missing(task.response):
+        left, right = (set(find_names(codes, task.constants).all()) for codes in (task.response, task.right))
+        counted -= left - right
+    bare = bare_names([*task.response, *task.right], task.columns, task.constants)
+    as_levels = {name for name, boxed in bare.items() if boxed or not task.columns[name].numeric}
+    kept = complete_rows({name: task.columns[name] for name in counted}, as_levels)
+    missing = [mask for name, value in given.items() if (mask := missing_argument(name, value)) is not None]
+    for mask in [*(~mask for mask in missing), *([] if chosen is None else [chosen])]:
+        kept = mask if kept is None else kept & mask
     return kept
 
 
-def _learn(
-    columns: Mapping[str, Column],
-    constants: Mapping[str, object],
-    response: tuple[str, ...],
-    right: list[str],
-    kept: np.ndarray | None,
-    n: int,
-    classes: bool,
-) -> _Learned:
+def _learn(task: _Task, kept: np.ndarray | None, index: pd.Index, classes: bool) -> _Learned:
     """Evaluate everything, dropping the rows where that gives NaN until none does."""
     while True:
-        variables = Variables(columns, kept, n)
+        variables = Variables(task.columns, index, kept)
         if not variables.n:
-            raise FormulaError("no row is left after dropping missing values")
-        left = learn_response(response, variables, constants, classes)
-        evaluated = left if isinstance(left, np.ndarray) else learn(right, variables, constants)
+            raise FormulaError("no row is left: in every row some variable or argument is missing")
+        left = learn_response(task.response, variables, task.constants, classes)
+        evaluated = left if isinstance(left, np.ndarray) else learn(task.right, variables, task.constants)
         if isinstance(left, tuple) and isinstance(evaluated, Evaluated):
             return _Learned(evaluated, *left, kept)
         assert isinstance(evaluated, np.ndarray)
-        kept = np.ones(n, dtype=bool) if kept is None else kept.copy()
+        kept = np.ones(len(index), dtype=bool) if kept is None else kept.copy()
         kept[np.flatnonzero(kept)[evaluated]] = False
 
 
@@ -169,30 +159,24 @@ def _incomplete(kept: np.ndarray | None, chosen: np.ndarray | None, labels: pd.I
     assert kept is not None
     rows = np.flatnonzero(~kept if chosen is None else chosen & ~kept)
     return IncompleteDataError(
-        f"factor contains missing values: {len(rows)} incomplete rows ({at_rows(list(labels[rows]))}); "
+        f"factor contains missing values: {len(rows)} incomplete rows ({at_rows(labels[rows])}); "
         "missing='drop' leaves them out"
     )
 
 
-def _design(
-    parsed: Mapping[str, Parsed],
-    learned: _Learned,
-    row_names: Mapping[str, str],
-    columns: Mapping[str, Column],
-    drop_cols: Sequence[str] | None,
-) -> Design:
+def _design(task: _Task, learned: _Learned, row_names: Mapping[str, str], drop_cols: Sequence[str] | None) -> Design:
     evaluated, response = learned.evaluated, learned.response
     codings = {
-        name: code_terms(formula.terms, evaluated.factors, evaluated.contrasts) for name, formula in parsed.items()
+        name: code_terms(formula.terms, evaluated.factors, evaluated.contrasts) for name, formula in task.parsed.items()
     }
     codings = _drop(codings, drop_cols)
     return Design(
-        formulas={name: formula.text for name, formula in parsed.items()},
+        formulas={name: formula.text for name, formula in task.parsed.items()},
         response=response.names,
         response_label=response.label,
         columns={name: coding.names for name, coding in codings.items()},
         terms={name: coding.terms for name, coding in codings.items()},
-        row_names=dict(row_names),
+        row_names=row_names,
         pandas=True,
         response_levels=response.levels,
         codings=codings,

@@ -68,9 +68,7 @@ class _Stub:
         return self._value
 
 
-def code_terms(
-    terms: Iterable[tuple[str, ...]], factors: Mapping[str, Factor], contrasts: Mapping[str, Any]
-) -> Coding:
+def code_terms(terms: Iterable[tuple[str, ...]], factors: Mapping[str, Factor], contrasts: Mapping[str, Any]) -> Coding:
     """Columns for the terms of one formula.
 
     Parameters
@@ -124,7 +122,8 @@ def without_columns(coding: Coding, dropped: Iterable[str]) -> Coding:
         inside = np.flatnonzero(kept[part.columns])
         if inside.size:
             columns = slice(int(new[part.columns.start]), int(new[part.columns.stop]))
-            parts.append(Part(part.factors, part.contrasts, columns, inside if part.keep is None else part.keep[inside]))
+            keep = inside if part.keep is None else part.keep[inside]
+            parts.append(Part(part.factors, part.contrasts, columns, keep))
     spans = {term: slice(int(new[span.start]), int(new[span.stop])) for term, span in coding.terms.items()}
     names = tuple(name for name in coding.names if name not in gone)
     return Coding(names, {term: span for term, span in spans.items() if span.start < span.stop}, tuple(parts))

@@ -12,10 +12,9 @@ import torch
 
 from ..data import Data
 from ..data.tensors import as_double
-from ..errors import FormulaError
 from .coding import Coding
 from .factor import Factor
-from .matrix import fill
+from .matrix import fill, gaps
 from .problems import unknown_name
 from .response import Response, tolerates_missing
 from .rowargs import argument_tensor, read_arguments
@@ -45,6 +44,20 @@ class Rows:
     kept: np.ndarray | None
     dropped: int
     design: Design
+
+    def complete(self) -> Rows:
+        """These rows without those in which anything is missing: x, response or an argument."""
+        gone = _incomplete(self.data)
+        count = int(gone.sum())
+        if not count:
+            return self
+        mask = ~gone.numpy()
+        kept = mask
+        if self.kept is not None:
+            kept = self.kept.copy()
+            kept[self.kept] = mask
+        index = None if self.index is None else self.index[mask]
+        return Rows(self.data.take(~gone), index, kept, self.dropped + count, self.design)
 
 
 @dataclass(frozen=True)
@@ -89,71 +102,95 @@ class Design:
         levels = self.response_levels
         return levels[1] if levels is not None and len(levels) == 2 else None
 
-    def rows(self, data: Any, *, response: bool = False, arguments: Mapping[str, Any] | None = None) -> Rows:
+    def rows(
+        self,
+        data: Any,
+        *,
+        response: bool = False,
+        arguments: Mapping[str, Any] | None = None,
+        unseen: str = "raise",
+    ) -> Rows:
         """Rows of new data, coded as the training rows were.
 
         Parameters
         ----------
         data : object
-            Frame with the formulas' variables; a matrix (or one per predictor) for designs made from matrices.
+            Frame with the formulas' variables; a matrix (or a dict of one per predictor) if the design has no formulas.
         response : bool
             Whether to make the response too.
         arguments : mapping of str to object, optional
             Row arguments, as when the design was made.
+        unseen : {"raise", "nan"}
+            What to do with a level that was not in the training rows; "nan" makes the row's x NaN.
 
         Returns
         -------
         Rows
-            All rows are kept; where a variable is missing, x is NaN.
+            All rows are kept; where a variable is missing, x is NaN. See `Rows.complete`.
 
         Raises
         ------
         FormulaError
-            For a missing column or a level that was not seen in training.
+            For a missing column or an unseen level, named.
         """
+        if unseen not in ("raise", "nan"):
+            raise ValueError(f"unseen={unseen!r} is not known; use 'raise' or 'nan'")
         if self.formulas:
-            return rows_of_frame(self, data, response, arguments)
-        from .matrices import rows_of_matrices  # that module makes Rows, so it needs this one
+            return rows_of_frame(self, data, response, arguments, unseen)
+        from .matrices import rows_of_matrices  # makes Rows, so it needs this module
 
         return rows_of_matrices(self, data, arguments)
 
 
-def rows_of_frame(design: Design, data: Any, response: bool, arguments: Mapping[str, Any] | None) -> Rows:
+def rows_of_frame(design: Design, data: Any, response: bool, arguments: Mapping[str, Any] | None, unseen: str) -> Rows:
     """Evaluate a formula design on new data."""
     source = Source(data)
-    right = _columns(source, design.factors)
-    n = source.n if source.n is not None else first_length(source)
-    labels = source.index if source.index is not None else pd.RangeIndex(n)
-    variables, complete, kept = _complete_variables(right, design.factors, labels)
-    values = {name: factor.values(variables, kept) for name, factor in design.factors.items()}
+    variables, complete = _variables(source, design.factors)
+    values = {name: factor.values(variables, unseen) for name, factor in design.factors.items()}
     x = {
-        name: as_double(spread(fill(coding, values, variables.n), complete))
+        name: as_double(spread(_matrix(coding, values, variables.n), complete))
         for name, coding in design.codings.items()
     }
-    y, columns = _response(design, source, labels) if response else (None, {})
-    given, _ = read_arguments(arguments, source, n)
+    y, columns = _response(design, source) if response else (None, {})
+    given, _ = read_arguments(arguments, source)
     columns |= {name: argument_tensor(name, value, None) for name, value in given.items()}
-    return Rows(Data(y, x, columns), labels, None, 0, design)
+    return Rows(Data(y, x, columns), source.labels(), None, 0, design)
 
 
-def _response(design: Design, source: Source, labels: pd.Index) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+def _matrix(coding: Coding, values: Mapping[str, np.ndarray], n: int) -> np.ndarray:
+    x = fill(coding, values, n)
+    incomplete = gaps(coding, values, n)
+    if incomplete is not None:
+        x[incomplete] = np.nan
+    return x
+
+
+def _response(design: Design, source: Source) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     outcome = design.outcome
     assert outcome is not None
-    columns = _columns(source, outcome.factors)
     if tolerates_missing(outcome.codes):
-        variables, complete, kept = Variables(columns, None, len(labels)), None, labels
+        columns = _columns(source, outcome.factors)
+        variables, complete = Variables(columns, source.labels()), None
     else:
-        variables, complete, kept = _complete_variables(columns, outcome.factors, labels)
-    y, others = outcome.values(variables, kept)
+        variables, complete = _variables(source, outcome.factors)
+    y, others = outcome.values(variables)
     return as_double(spread(y, complete)), {name: as_double(spread(value, complete)) for name, value in others.items()}
 
 
-def _complete_variables(
-    columns: Mapping[str, Column], factors: Mapping[str, Factor], labels: pd.Index
-) -> tuple[Variables, np.ndarray | None, pd.Index]:
+def _variables(source: Source, factors: Mapping[str, Factor]) -> tuple[Variables, np.ndarray | None]:
+    """The factors' variables at the complete rows, and the mask of these."""
+    columns = _columns(source, factors)
     as_levels = {factor.bare for factor in factors.values() if factor.bare is not None and factor.levels is not None}
     complete = complete_rows(columns, as_levels)
-    return Variables(columns, complete, len(labels)), complete, labels if complete is None else labels[complete]
+    return Variables(columns, source.labels(), complete), complete
+
+
+def _columns(source: Source, factors: Mapping[str, Factor]) -> dict[str, Column]:
+    names = dict.fromkeys(name for factor in factors.values() for name in factor.variables)
+    for name in names:
+        if name not in source:
+            raise unknown_name(name, source.names)
+    return {name: Column(name, source.column(name)) for name in names}
 
 
 def complete_rows(columns: Mapping[str, Column], as_levels: Container[str]) -> np.ndarray | None:
@@ -169,21 +206,6 @@ def complete_rows(columns: Mapping[str, Column], as_levels: Container[str]) -> n
     return None if missing is None else ~missing
 
 
-def _columns(source: Source, factors: Mapping[str, Factor]) -> dict[str, Column]:
-    names = dict.fromkeys(name for factor in factors.values() for name in factor.variables)
-    for name in names:
-        if name not in source:
-            raise unknown_name(name, source.names)
-    return {name: Column(name, source.column(name)) for name in names}
-
-
-def first_length(source: Source) -> int:
-    """Rows of a mapping none of whose columns has been read."""
-    if not source.names:
-        raise FormulaError("the data have no columns, so the number of rows is unknown")
-    return len(source.column(source.names[0]))
-
-
 def spread(values: np.ndarray, complete: np.ndarray | None) -> np.ndarray:
     """Put the values of complete rows in their places, NaN in the others."""
     if complete is None:
@@ -191,3 +213,12 @@ def spread(values: np.ndarray, complete: np.ndarray | None) -> np.ndarray:
     out = np.full((len(complete), *values.shape[1:]), np.nan)
     out[complete] = values
     return out
+
+
+def _incomplete(data: Data) -> torch.Tensor:
+    gone = torch.zeros(data.n, dtype=torch.bool)
+    tensors = [*data.x.values(), *data.columns.values(), *([] if data.y is None else [data.y])]
+    for tensor in tensors:
+        missing = tensor.isnan() if tensor.is_floating_point() else tensor < 0
+        gone |= missing.reshape(data.n, -1).any(dim=1).cpu()
+    return gone

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import FrameType
 
 import patsy
@@ -36,15 +36,21 @@ def caller_environment(eval_env: int = 0) -> patsy.EvalEnvironment:
     """
     if eval_env == -1:
         return patsy.EvalEnvironment([{}])
+    return patsy.EvalEnvironment.capture(frames_inside() + eval_env)
+
+
+def frames_inside() -> int:
+    """Number of frames from this function's caller up to, and not including, the first outside this package."""
     depth = 0
     frame = inspect.currentframe()
+    frame = None if frame is None else frame.f_back
     while frame is not None and frame.f_back is not None and _inside(frame):
         frame, depth = frame.f_back, depth + 1
-    del frame  # a frame kept in a local variable of itself would be a reference cycle
-    return patsy.EvalEnvironment.capture(depth + eval_env)
+    del frame  # a frame held by a local variable of a frame below it would be a reference cycle
+    return depth
 
 
-def resolve(env: patsy.EvalEnvironment, names: list[str]) -> dict[str, object]:
+def resolve(env: patsy.EvalEnvironment, names: Iterable[str]) -> dict[str, object]:
     """The values of those ``names`` that the environment, or else patsy's builtins, know."""
     namespace = env.with_outer_namespace(dict(BUILTINS)).namespace
     found = {name: namespace[name] for name in names if name in namespace}
@@ -53,4 +59,6 @@ def resolve(env: patsy.EvalEnvironment, names: list[str]) -> dict[str, object]:
 
 
 def _inside(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).partition(".")[0] == _PACKAGE
+    module = str(frame.f_globals.get("__name__", ""))
+    # docstring examples run with the globals of the module they are in, but are a user's code
+    return module.partition(".")[0] == _PACKAGE and not frame.f_code.co_filename.startswith("<doctest")

@@ -11,7 +11,8 @@ import numpy as np
 import pandas as pd
 
 from ..errors import FormulaError
-from .syntax import parse
+from .missing import missing_rows
+from .syntax import find_names, parse
 
 
 class Expression:
@@ -22,18 +23,17 @@ class Expression:
     code : str
         A Python expression.
     constants : mapping
-        What its names mean, apart from the variables passed to `evaluate`.
+        What names mean that are not variables; only those that the code uses are kept.
     transforms : mapping, optional
-        Remembered stateful transforms by slot, when the expression is rebuilt from a saved design.
+        Remembered stateful transforms by slot, when the expression is rebuilt.
     """
 
     def __init__(self, code: str, constants: Mapping[str, object], transforms: Mapping[str, Any] | None = None):
         self.code = code
-        self.constants = dict(constants)
+        self.constants = {name: constants[name] for name in find_names([code], constants).all() if name in constants}
         finder = _StatefulCalls(self.constants)
-        tree = finder.visit(parse(code))
-        self._compiled = _compile(tree)
-        self._memorize = finder.memorize
+        self._compiled = _compile(finder.visit(parse(code)))
+        self._calls = finder.calls
         self.transforms = dict(transforms) if transforms else {slot: make() for slot, make in finder.makers.items()}
 
     def memorize(self, variables: Mapping[str, object]) -> np.ndarray | None:
@@ -44,14 +44,14 @@ class Expression:
         ndarray of bool, or None
             Rows at which some transform would be given a missing value; the caller has to drop them and start again.
         """
-        for slot, call in self._memorize.items():
+        for slot, call in self._calls.items():
             arguments = _Arguments()
             self._run(_compile(_on(call, "_arguments")), variables, {"_arguments": arguments})
             if arguments.missing is not None:
                 return arguments.missing
-            transform = self.transforms[slot]
-            transform.memorize_chunk(*arguments.args, **arguments.kwargs)
-            transform.memorize_finish()
+            memorize = self.transforms[slot].memorize_chunk
+            self._guard(memorize, *arguments.args, **arguments.kwargs)
+            self._guard(self.transforms[slot].memorize_finish)
         return None
 
     def evaluate(self, variables: Mapping[str, object]) -> Any:
@@ -59,35 +59,39 @@ class Expression:
         return self._run(self._compiled, variables, {})
 
     def _run(self, code: Any, variables: Mapping[str, object], extra: Mapping[str, object]) -> Any:
-        scope = ChainMap(dict(extra), variables, self.transforms, self.constants)  # type: ignore[arg-type]
+        scope = ChainMap(dict(extra), self.transforms, variables, self.constants)  # type: ignore[arg-type]
+        return self._guard(eval, code, {}, scope)
+
+    def _guard(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         try:
             # NaN and inf are looked for afterwards, with a message that names the term
             with np.errstate(all="ignore"):
-                return eval(code, {}, scope)  # noqa: S307 - a formula is Python code by definition
+                return function(*args, **kwargs)
         except FormulaError:
             raise
-        except Exception as error:
+        except Exception as error:  # whatever the user's own functions raise
             raise FormulaError(f"cannot evaluate {self.code!r}: {type(error).__name__}: {error}") from error
 
 
 class _StatefulCalls(ast.NodeTransformer):
-    """Replaces ``center(x)`` by ``_stateful0_center.transform(x)`` and collects what has to be memorised, inside out."""
+    """Replaces ``center(x)`` by ``_stateful0_center.transform(x)`` and collects such calls, the innermost first."""
 
     def __init__(self, constants: Mapping[str, object]):
         self.constants = constants
         self.makers: dict[str, Any] = {}
-        self.memorize: dict[str, ast.Call] = {}
+        self.calls: dict[str, ast.Call] = {}
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         call = self.generic_visit(node)  # inner calls first
         assert isinstance(call, ast.Call)
-        maker = self.constants.get(call.func.id) if isinstance(call.func, ast.Name) else None
-        if not hasattr(maker, "__patsy_stateful_transform__"):
+        if not isinstance(call.func, ast.Name):
             return call
-        assert isinstance(call.func, ast.Name)
+        transform = getattr(self.constants.get(call.func.id), "__patsy_stateful_transform__", None)
+        if transform is None:
+            return call
         slot = f"_stateful{len(self.makers)}_{call.func.id}"
-        self.makers[slot] = maker.__patsy_stateful_transform__  # type: ignore[attr-defined]
-        self.memorize[slot] = call
+        self.makers[slot] = transform
+        self.calls[slot] = call
         function = ast.Attribute(ast.Name(slot, ast.Load()), "transform", ast.Load())
         return ast.Call(function, call.args, call.keywords)
 
@@ -103,9 +107,12 @@ class _Arguments:
     def __call__(self, *args: Any, **kwargs: Any) -> None:
         self.args, self.kwargs = args, kwargs
         for value in args:
-            missing = np.asarray(pd.isna(value))
-            missing = missing.any(axis=1) if missing.ndim == 2 else missing
-            if missing.ndim == 1 and missing.any():
+            if np.ndim(value) not in (1, 2):
+                continue
+            missing = missing_rows(
+                value if isinstance(value, pd.DataFrame) or hasattr(value, "dtype") else np.asarray(value)
+            )
+            if missing is not None:
                 self.missing = missing if self.missing is None else self.missing | missing
 
 

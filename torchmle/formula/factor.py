@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Hashable, Mapping, Sequence
+import warnings
+from collections.abc import Container, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import patsy.builtins
+import pandas as pd
 
-from ..errors import FormulaError
+from ..errors import FormulaError, SpecificationWarning
+from .environment import frames_inside
 from .expression import Expression
+from .levels import MISSING, UNSEEN, Coded, factorize
 from .problems import at_rows, shorten
-from .syntax import bare_variable, find_names, parse, without_box
-from .values import AsLevels, Coded, Variables, classify, recode
+from .syntax import bare_variable, find_names, parse, statistics_of, without_box
+from .values import AsLevels, Variables, classify
 
 
 @dataclass(frozen=True)
@@ -47,41 +50,40 @@ class Factor:
     unused: tuple[Hashable, ...] = ()
     width: int = 1
 
-    def values(self, variables: Variables, labels: Sequence[object]) -> np.ndarray:
-        """Codes (n,) or numbers (n, width) at these rows.
+    def values(self, variables: Variables, unseen: str = "raise") -> np.ndarray:
+        """Numbers (n, width), or codes (n,) with -1 for missing values, at new rows.
 
         Raises
         ------
         FormulaError
-            For a level that was not seen in training, named with its rows; for a changed type or width.
+            For a level that was not seen in training (unless ``unseen="nan"``, which makes it missing), and when the
+            type or the width are not those of training.
         """
         view = variables if self.bare is None else AsLevels(variables, every=self.levels is not None)
-        value = classify(self.expression.evaluate(view), variables.n, self.name)
+        value = classify(self.expression.evaluate(view), variables.index, self.name)
         if self.levels is not None:
-            return self._codes(value, labels)
+            coded = value if isinstance(value, Coded) else factorize(value[:, 0])
+            return self._codes(coded, self.levels, variables, unseen)
         if isinstance(value, Coded):
-            raise FormulaError(f"{self.name!r} was numeric in the data the model was fitted on, here it is not")
+            raise FormulaError(f"{self.name!r} was numeric in the data the model was fitted on, but is not here")
         if value.shape[1] != self.width:
-            raise FormulaError(f"{self.name!r} has {value.shape[1]} columns here, {self.width} when the model was fitted")
+            raise FormulaError(f"{self.name!r} has {value.shape[1]} columns, but {self.width} when it was fitted")
         return value
 
-    def _codes(self, value: Coded | np.ndarray, labels: Sequence[object]) -> np.ndarray:
-        if not isinstance(value, Coded):
-            value = classify(patsy.builtins.C(value[:, 0]), len(value), self.name)
-            assert isinstance(value, Coded)
-        assert self.levels is not None
-        return recode(value, self.levels, self._unseen(value, labels))
-
-    def _unseen(self, value: Coded, labels: Sequence[object]) -> Any:
-        def refuse(level: Hashable, rows: np.ndarray) -> Exception:
-            rows = np.flatnonzero(value.codes == value.levels.index(level))
-            seen = "that no row had" if level in self.unused else "that was not"
-            return FormulaError(
-                f"variable {self.name!r} has level {level!r} ({at_rows([labels[row] for row in rows])}) {seen} "
-                f"in the data the model was fitted on; known levels: {shorten(self.levels or (), 20)}"
-            )
-
-        return refuse
+    def _codes(self, coded: Coded, levels: tuple[Hashable, ...], variables: Variables, unseen: str) -> np.ndarray:
+        codes = coded.recode(levels)
+        strange = np.flatnonzero(codes == UNSEEN)
+        if not strange.size:
+            return codes
+        if unseen == "nan":
+            return np.where(codes == UNSEEN, MISSING, codes)
+        level = coded.levels[coded.codes[strange[0]]]
+        rows = variables.index[coded.codes == coded.levels.index(level)]
+        declared = ", only declared as a category," if level in self.unused else ""
+        raise FormulaError(
+            f"variable {self.bare or self.name!r} has level {level!r} ({at_rows(rows)}) that was not{declared} in the "
+            f"data the model was fitted on; known levels: {shorten(levels, 20)}"
+        )
 
 
 @dataclass
@@ -93,7 +95,7 @@ class Evaluated:
     contrasts: dict[str, Any] = field(default_factory=dict)
 
 
-def learn(codes: Sequence[str], variables: Variables, constants: Mapping[str, object]) -> Evaluated | np.ndarray:
+def learn(codes: Iterable[str], variables: Variables, constants: Mapping[str, object]) -> Evaluated | np.ndarray:
     """Evaluate factors at the training rows.
 
     Returns
@@ -104,9 +106,9 @@ def learn(codes: Sequence[str], variables: Variables, constants: Mapping[str, ob
     result = Evaluated()
     incomplete = np.zeros(variables.n, dtype=bool)
     for code in codes:
-        value = _learn_one(code, variables, constants, result)
-        if value is not None:
-            incomplete |= value
+        missing = _learn_one(code, variables, constants, result)
+        if missing is not None:
+            incomplete |= missing
     return incomplete if incomplete.any() else result
 
 
@@ -120,23 +122,24 @@ def _learn_one(
     if missing is not None:
         return missing
     view = variables if bare is None else AsLevels(variables, every=boxed)
-    value = classify(expression.evaluate(view), variables.n, code)
-    kept = Expression(ast.unparse(inner), constants, expression.transforms) if boxed else expression
-    used = tuple(name for name in find_names([kept.code], constants).all() if name in variables)
+    value = classify(expression.evaluate(view), variables.index, code)
+    if boxed:
+        expression = Expression(ast.unparse(inner), constants, expression.transforms)
+    used = tuple(name for name in find_names([expression.code], constants).all() if name in variables)
     if isinstance(value, Coded):
         coded = value.used()
         if not coded.levels:
             raise FormulaError(f"variable {code!r} has no level: every value is missing")
         unused = tuple(level for level in value.levels if level not in coded.levels)
-        result.factors[code] = Factor(code, kept, used, bare, coded.levels, unused)
+        result.factors[code] = Factor(code, expression, used, bare, coded.levels, unused)
         result.values[code], result.contrasts[code] = coded.codes, coded.contrast
         return coded.missing()
-    result.factors[code] = Factor(code, kept, used, bare, width=value.shape[1])
+    result.factors[code] = Factor(code, expression, used, bare, width=value.shape[1])
     result.values[code] = value
-    return _incomplete(value, code)
+    return _incomplete(value, code, variables.index)
 
 
-def _incomplete(value: np.ndarray, code: str) -> np.ndarray | None:
+def _incomplete(value: np.ndarray, code: str, index: pd.Index) -> np.ndarray | None:
     """Rows with NaN; infinite values are an error."""
     if value.dtype.kind != "f":
         return None
@@ -145,8 +148,20 @@ def _incomplete(value: np.ndarray, code: str) -> np.ndarray | None:
         return None
     infinite = np.isinf(value).any(axis=1)
     if infinite.any():
-        count = int(infinite.sum())
         raise FormulaError(
-            f"term {code!r} is infinite in {count} row{'s' if count > 1 else ''} (first: row {np.argmax(infinite)})"
+            f"term {code!r} is infinite in {at_rows(index[infinite])}; drop or change these values, or the transform"
         )
     return ~finite
+
+
+def warn_of_statistics(codes: Iterable[str], variables: Container[str], constants: Mapping[str, object]) -> None:
+    """Warn of functions of the whole column, which new rows would be transformed by anew."""
+    for code in codes:
+        call = statistics_of(code, variables, constants)
+        if call is not None:
+            warnings.warn(
+                f"{code!r}: {call} is computed anew from the rows given to predict; center(x), standardize(x) and "
+                "other stateful transforms remember the training rows",
+                SpecificationWarning,
+                stacklevel=frames_inside() + 1,
+            )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,12 @@ from .environment import BUILTINS, resolve
 from .problems import unknown_name
 from .rowargs import align
 from .source import Source
-from .syntax import find_names
+from .syntax import Names, find_names
 from .values import Column
 
-_ARRAYS = (np.ndarray, pd.Series, pd.Categorical, list, tuple, torch.Tensor)
+_ARRAYS = (np.ndarray, pd.Series, pd.api.extensions.ExtensionArray, list, tuple, torch.Tensor)
+_PYTHON = frozenset(dir(builtins))
+_PYTHON_TYPES = frozenset(name for name in _PYTHON if isinstance(getattr(builtins, name), type))
 
 
 def look_up(
@@ -38,33 +40,31 @@ def look_up(
     constants = resolve(env, find_names(codes).all())
     names = find_names(codes, constants)
     constants |= resolve(env, names.all())  # names that only Q("...") mentions
-    used = [*names.variables, *names.options]
+    used = list(names.variables | names.options)
     columns = {name: Column(name, source.column(name)) for name in used if name in source}
-    _refuse_unknown(names.functions, {**constants, "Surv": None}, BUILTINS, "function")
-    _refuse_unknown(used, {**constants, **columns}, source.names, "variable")
+    _refuse_unknown(names, constants, columns, source)
     for name in names.variables:
         value = constants.get(name)
-        if name not in columns and isinstance(value, _ARRAYS) and len(value) == (source.n or len(value)):
-            columns[name] = Column(name, _as_column(name, value, source))
-    functions = names.functions.keys()
-    return columns, {name: value for name, value in constants.items() if name in functions or name not in columns}
+        if name not in columns and isinstance(value, _ARRAYS):
+            source.adopt(value)
+            if len(value) == source.n:
+                columns[name] = Column(name, _as_column(name, value, source))
+    kept = {name: value for name, value in constants.items() if name in names.functions or name not in columns}
+    return columns, kept
 
 
-def _refuse_unknown(names: Iterable[str], known: dict[str, Any], choices: Iterable[str], role: str) -> None:
-    for name in names:
-        if name not in known and name not in _PYTHON:
-            raise unknown_name(name, choices, role=role)
-
-
-_PYTHON = frozenset(dir(builtins))
+def _refuse_unknown(names: Names, constants: Mapping[str, Any], columns: Mapping[str, Column], source: Source) -> None:
+    for name in names.functions:
+        if name not in constants and name not in _PYTHON and name != "Surv":
+            raise unknown_name(name, [*BUILTINS, "Surv"], role="function")
+    for name in names.variables | names.options:
+        if name not in constants and name not in columns and name not in _PYTHON_TYPES:
+            raise unknown_name(name, source.names, role="variable")
 
 
 def _as_column(name: str, value: Any, source: Source) -> Any:
-    if source.n is None:
-        source.n = len(value)
-        source.index = value.index if isinstance(value, pd.Series) else None
     if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
+        return value.detach().cpu().numpy()
     if isinstance(value, pd.Series) and source.index is not None:
         return align(name, value, source.index)
     return value if hasattr(value, "dtype") else np.asarray(value)

@@ -42,12 +42,12 @@ def rows_of_matrices(design: Design, data: Any, arguments: Mapping[str, Any] | N
     for name, columns in design.columns.items():
         if name not in x:
             x[name] = _constant(name, columns, n)
-    source = Source(None)
-    source.index, source.n = index, n
-    values, _ = read_arguments(arguments, source, n)
-    rows = Data(None, {name: x[name] for name in design.columns}, {
-        name: argument_tensor(name, value, None) for name, value in values.items()
-    })
+    values, _ = read_arguments(arguments, Source(None, n, index))
+    rows = Data(
+        None,
+        {name: x[name] for name in design.columns},
+        {name: argument_tensor(name, value, None) for name, value in values.items()},
+    )
     return Rows(rows, index, None, 0, design)
 
 

@@ -8,23 +8,25 @@ import numpy as np
 
 from .coding import Coding, Part
 
-_BLOCK_BYTES = 1 << 20
+_BLOCK_BYTES = 1 << 19
 
 
 def fill(coding: Coding, values: Mapping[str, np.ndarray], n: int) -> np.ndarray:
-    """Design matrix of shape (n, k), float64, rows contiguous.
+    """Design matrix of shape (n, k), float64, the values of a row side by side.
 
     Parameters
     ----------
     coding : Coding
     values : mapping of str to ndarray
-        Codes (n,) of each categorical factor, numbers (n, width) of each numeric one.
+        Codes (n,) of each categorical factor, numbers (n, width) of each numeric one. Rows with a missing code (-1)
+        get arbitrary values; see `gaps`.
     n : int
         Rows.
 
     Notes
     -----
-    A column of a product is the product of one column per factor, the first factor's columns varying fastest, as in patsy.
+    A column of a product of factors is the product of one column of each; the first factor's columns vary fastest, and
+    factors are multiplied from left to right, so that the values are patsy's to the last bit.
     """
     out = np.empty((n, len(coding.names)))
     rows = max(1, _BLOCK_BYTES // (8 * max(1, len(coding.names))))
@@ -33,6 +35,14 @@ def fill(coding: Coding, values: Mapping[str, np.ndarray], n: int) -> np.ndarray
         for part in coding.parts:
             _fill_part(out[block, part.columns], part, values, block)
     return out
+
+
+def gaps(coding: Coding, values: Mapping[str, np.ndarray], n: int) -> np.ndarray | None:
+    """Mask of the rows in which a categorical factor of this design is missing; None when there is none."""
+    mask = np.zeros(n, dtype=bool)
+    for name in {name for part in coding.parts for name in part.contrasts}:
+        mask |= values[name] < 0
+    return mask if mask.any() else None
 
 
 def _fill_part(out: np.ndarray, part: Part, values: Mapping[str, np.ndarray], rows: slice) -> None:

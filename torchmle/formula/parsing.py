@@ -14,7 +14,7 @@ _LONG = 200  # patsy's parser is recursive; longer sums are parsed in pieces of 
 
 @dataclass(frozen=True)
 class Parsed:
-    """A formula: codes of the response's terms, and the right side's terms as tuples of factor codes (() = intercept)."""
+    """A formula: codes of the response's terms; the right side's terms as tuples of factor codes, () the intercept."""
 
     text: str
     response: tuple[str, ...]

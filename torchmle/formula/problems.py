@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from ..errors import FormulaError, MissingDataError
 
@@ -31,6 +31,7 @@ def shorten(items: Iterable[object], shown: int = _SHOWN) -> str:
     return ", ".join(str(item) for item in items[:shown]) + more
 
 
-def at_rows(labels: Sequence[object]) -> str:
+def at_rows(labels: Iterable[object]) -> str:
     """``row 3`` or ``rows 3, 17, …``."""
+    labels = list(labels)
     return f"row{'s' if len(labels) > 1 else ''} {shorten(labels)}"

@@ -12,6 +12,8 @@ import numpy as np
 from ..errors import FormulaError
 from .expression import Expression
 from .factor import Factor, learn
+from .levels import is_boolean
+from .problems import at_rows
 from .surv import Surv, Survival
 from .syntax import find_names, parse
 from .values import Variables
@@ -42,12 +44,13 @@ class Response:
     factors: Mapping[str, Factor] = field(default_factory=dict)
     levels: tuple[Hashable, ...] | None = None
 
-    def values(self, variables: Variables, labels: Sequence[object]) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Response and the columns that come with it, at these rows."""
+    def values(self, variables: Variables) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """Response and the columns that come with it, at new rows; NaN where it is missing."""
         if is_survival(self.codes):
             survival = _survival(self.factors[self.codes[0]].expression, variables)
             return survival.time, {"event": survival.event, **survival.columns}
-        return _stack([self.factors[code].values(variables, labels) for code in self.codes]), {}
+        values = [self.factors[code].values(variables) for code in self.codes]
+        return _stack([np.where(value < 0, np.nan, value) if value.ndim == 1 else value for value in values]), {}
 
 
 def is_survival(codes: Sequence[str]) -> bool:
@@ -73,8 +76,6 @@ def learn_response(
         Whether the model takes classes: a categorical response then becomes the codes 0 … J-1 of its levels.
         Otherwise only two levels are accepted, as 0 and 1.
     """
-    if not codes:
-        raise FormulaError("the formula has no response; write it on the left side, as in 'y ~ x'")
     if is_survival(codes):
         return _learn_survival(codes, variables, constants)
     learned = learn(codes, variables, constants)
@@ -91,7 +92,7 @@ def learn_response(
 
 def _class_levels(factor: Factor, classes: bool, count: int) -> tuple[Hashable, ...] | None:
     levels = factor.levels
-    if levels is None or (classes and count == 1) or levels == (False, True):
+    if levels is None or (classes and count == 1) or is_boolean(levels):
         return levels
     if count > 1:
         raise FormulaError(f"response {factor.name!r} is not numeric; several responses must all be numbers")
@@ -118,7 +119,7 @@ def _learn_survival(
     if missing.any():
         return missing
     if np.isinf(survival.time).any():
-        raise FormulaError(f"response {code!r} is infinite in row {np.argmax(np.isinf(survival.time))}")
+        raise FormulaError(f"response {code!r} is infinite in {at_rows(variables.index[np.isinf(survival.time)])}")
     arguments = [*call.args, *(keyword.value for keyword in call.keywords if keyword.arg != "type")]
     names = tuple(ast.unparse(argument) for argument in arguments)
     used = tuple(name for name in find_names([code], constants).all() if name in variables)

@@ -7,7 +7,7 @@ import patsy
 from numpy.typing import ArrayLike
 
 
-class Standardize(patsy.standardize.__patsy_stateful_transform__):  # type: ignore[misc, name-defined]
+class Standardize(patsy.standardize.__patsy_stateful_transform__):
     """(x - mean) / sd with the training rows' mean and standard deviation; arguments as in `patsy.standardize`."""
 
     def memorize_chunk(self, x: ArrayLike, center: bool = True, rescale: bool = True, ddof: int = 0) -> None:

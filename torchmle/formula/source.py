@@ -17,53 +17,78 @@ class Source:
 
     Parameters
     ----------
-    data : DataFrame, polars.DataFrame, pyarrow.Table, mapping of str to array, or None
+    data : DataFrame, polars.DataFrame, pyarrow.Table, structured array, mapping of str to array, or None
         A Series is one row. None stands for no columns (all variables then come from the caller's scope).
+    n : int, optional
+        Number of rows, where the data do not say.
+    index : Index, optional
+        Row labels, where the data do not say.
 
     Attributes
     ----------
     names : tuple of str
-    n : int or None
-        Rows; None while a mapping's length is unknown because no column has been read.
-    index : Index or None
-        Row labels of pandas data.
+        Column names.
     """
 
-    def __init__(self, data: Any):
+    def __init__(self, data: Any, n: int | None = None, index: pd.Index | None = None):
         if isinstance(data, pd.Series):
             data = data.to_frame().T.infer_objects()
-        if hasattr(data, "collect"):
-            data = data.collect()  # polars LazyFrame
+        elif hasattr(data, "collect"):  # a polars LazyFrame
+            data = data.collect()
         self._data = data
         self.names = _names(data)
-        self.index = data.index if isinstance(data, pd.DataFrame) else None
-        self.n = _rows(data)
+        self._n = _rows(data) if n is None else n
+        self._index = data.index if isinstance(data, pd.DataFrame) else index
 
     def __contains__(self, name: str) -> bool:
         return name in self.names
 
-    def column(self, name: str) -> pd.Series | np.ndarray:
+    @property
+    def index(self) -> pd.Index | None:
+        """Row labels of pandas data; None for data without labels."""
+        return self._index
+
+    @property
+    def n(self) -> int:
+        """Number of rows; a mapping's is that of the first column read."""
+        if self._n is None:
+            if not self.names:
+                raise FormulaError("the number of rows is unknown: the formulas use no column of the data")
+            self._n = len(self.column(self.names[0]))
+        return self._n
+
+    def labels(self) -> pd.Index:
+        """Row labels, 0 … n-1 where the data have none."""
+        return pd.RangeIndex(self.n) if self._index is None else self._index
+
+    def adopt(self, values: Any) -> None:
+        """Take the number of rows, and the labels of a Series, from the first variable that is not in the data."""
+        if self._n is None and not self.names:
+            self._n = len(values)
+            self._index = values.index if isinstance(values, pd.Series) else None
+
+    def column(self, name: str) -> Any:
         """Column ``name``: a Series from a frame, an array from a mapping."""
         column = self._data[name]
         if isinstance(column, pd.DataFrame):
             raise FormulaError(f"the data have {column.shape[1]} columns called {name!r}; rename all but one")
-        if isinstance(column, pd.Series):
-            return column
         module = type(column).__module__.partition(".")[0]
         if module == "polars":
-            return _from_polars(column)
-        if module == "pyarrow":
-            return column.to_pandas()
-        return self._from_mapping(name, column)
+            column = _from_polars(column)
+        elif module == "pyarrow":
+            column = column.to_pandas()
+        return column if isinstance(self._data, pd.DataFrame) else self._checked(name, column)
 
-    def _from_mapping(self, name: str, column: Any) -> np.ndarray:
-        values = column if isinstance(column, pd.Categorical) else np.asarray(column)
+    def _checked(self, name: str, column: Any) -> Any:
+        values = column if hasattr(column, "dtype") and hasattr(column, "ndim") else np.asarray(column)
+        if hasattr(values, "detach"):  # a torch tensor
+            values = values.detach().cpu().numpy()
         if values.ndim == 0:
-            values = np.repeat(values, self.n or 1)
-        if self.n is None:
-            self.n = len(values)
-        if len(values) != self.n:
-            raise FormulaError(f"column {name!r} has {len(values)} rows, other columns have {self.n}")
+            values = np.repeat(np.asarray(values), self._n or 1)
+        if self._n is None:
+            self._n = len(values)
+        if len(values) != self._n:
+            raise FormulaError(f"column {name!r} has {len(values)} rows, other columns have {self._n}")
         return values
 
 
@@ -92,9 +117,9 @@ def _from_polars(column: Any) -> pd.Series:
     polars = sys.modules["polars"]  # loaded, or there would be no polars column
     if isinstance(column.dtype, polars.Enum):
         levels = column.dtype.categories.to_list()
-        codes = column.to_physical().fill_null(len(levels)).to_numpy().astype(np.int64)
-        return pd.Series(pd.Categorical.from_codes(np.where(codes == len(levels), -1, codes), levels))
-    if column.dtype == polars.Categorical:
+        codes = column.to_physical().cast(polars.Int64).fill_null(-1).to_numpy()
+        return pd.Series(pd.Categorical.from_codes(codes, levels))
+    if isinstance(column.dtype, polars.Categorical):
         column = column.cast(polars.String)
     elif column.dtype.is_decimal():
         column = column.cast(polars.Float64)

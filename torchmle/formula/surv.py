@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from ..errors import FormulaError
 from .problems import at_rows
-from .values import missing_rows, plain
+from .values import is_numeric, numeric_array, plain
 
 _TYPES = ("right", "left", "counting", "interval", "interval2")
 RIGHT, EXACT, LEFT, INTERVAL = 0.0, 1.0, 2.0, 3.0
@@ -37,7 +36,7 @@ class Survival:
     columns: Mapping[str, np.ndarray]
 
 
-def Surv(time: Any, time2: Any = None, event: Any = None, type: str | None = None) -> Survival:  # noqa: N802, A002
+def Surv(time: Any, time2: Any = None, event: Any = None, type: str | None = None) -> Survival:  # noqa: A002
     """Survival response, as in R's survival package.
 
     Parameters
@@ -66,51 +65,51 @@ def Surv(time: Any, time2: Any = None, event: Any = None, type: str | None = Non
         raise FormulaError(f"Surv: type={type!r} is not known; use one of {', '.join(_TYPES)}")
     kind = type or ("right" if event is None else "counting")
     if kind == "interval2":
-        return _interval2(_numbers(time, "lower"), _numbers(_needed(time2, "upper limit", kind), "upper"))
+        return _interval2(_numbers(time, "lower limit"), _numbers(time2, "upper limit"))
     if kind == "interval":
-        return _interval(_numbers(time, "lower"), time2, event)
+        return _interval(_numbers(time, "lower limit"), time2, event)
     if kind == "counting":
-        stop = _numbers(_needed(time2, "stop time", kind), "stop")
-        return _counting(_numbers(time, "start"), stop, _needed(event, "event", kind))
+        return _counting(_numbers(time, "start"), _numbers(time2, "stop"), _needed(event, "event", kind))
     seen = event if event is not None else time2
     return _one_sided(_numbers(time, "time"), seen, kind)
 
 
-def _one_sided(time: np.ndarray, seen: Any, kind: str) -> Survival:
-    event = np.where(np.isnan(time), np.nan, EXACT) if seen is None else _events(seen)
+def _one_sided(time: pd.Series, seen: Any, kind: str) -> Survival:
+    event = np.where(time.isna(), np.nan, EXACT) if seen is None else _events(seen)
     if kind == "left":
-        event = np.where(event == 0.0, LEFT, event)
+        event = np.where(event == RIGHT, LEFT, event)
     else:
-        _refuse(time < 0, time, "Surv: time {} is negative")
-    return Survival(time, event, {})
+        _refuse(time < 0, time, "time {} is negative")
+    return Survival(time.to_numpy(), event, {})
 
 
-def _counting(start: np.ndarray, stop: np.ndarray, seen: Any) -> Survival:
-    _refuse(start < 0, start, "Surv: start {} is negative")
-    _refuse(stop <= start, stop, "Surv: stop {} is not after start; give rows of positive length")
-    return Survival(np.where(np.isnan(start), np.nan, stop), _events(seen), {"entry": start})
+def _counting(start: pd.Series, stop: pd.Series, seen: Any) -> Survival:
+    _refuse(start < 0, start, "start {} is negative")
+    _refuse(stop.to_numpy() <= start, stop, "stop {} is not after start; every row needs a positive length")
+    return Survival(stop.to_numpy(), _events(seen), {"entry": start.to_numpy()})
 
 
-def _interval(lower: np.ndarray, upper: Any, status: Any) -> Survival:
+def _interval(lower: pd.Series, upper: Any, status: Any) -> Survival:
     if status is None:  # Surv(time, status, type="interval") has no interval-censored row
         upper, status = lower, _needed(upper, "status", "interval")
     codes = _numbers(status, "status")
-    _refuse(~np.isin(codes, (0.0, 1.0, 2.0, 3.0)) & ~np.isnan(codes), codes, "Surv: status {} is not 0, 1, 2 or 3")
-    limit = np.where(codes == INTERVAL, _numbers(upper, "upper"), lower)
-    codes = np.where(np.isnan(limit), np.nan, codes)
-    _refuse(limit < lower, lower, "Surv: lower limit {} is above the upper limit")
-    return Survival(lower, codes, {"upper": limit})
+    _refuse(~codes.isin((RIGHT, EXACT, LEFT, INTERVAL)) & codes.notna(), codes, "status {} is not 0, 1, 2 or 3")
+    between = codes.to_numpy() == INTERVAL
+    limit = np.where(between, _numbers(upper, "upper limit"), lower)
+    _refuse(limit < lower, lower, "lower limit {} is above the upper limit")
+    return Survival(lower.to_numpy(), codes.to_numpy(), {"upper": limit})
 
 
-def _interval2(lower: np.ndarray, upper: np.ndarray) -> Survival:
-    open_left, open_right = np.isnan(lower) | (lower == -np.inf), np.isnan(upper) | (upper == np.inf)
-    _refuse(lower > upper, lower, "Surv: lower limit {} is above the upper limit")
+def _interval2(lower: pd.Series, upper: pd.Series) -> Survival:
+    low, high = lower.to_numpy(), upper.to_numpy()
+    _refuse(low > upper, lower, "lower limit {} is above the upper limit")
+    open_left, open_right = np.isnan(low) | (low == -np.inf), np.isnan(high) | (high == np.inf)
     event = np.select(
-        [open_left & open_right, open_left, open_right, lower == upper], [np.nan, LEFT, RIGHT, EXACT], INTERVAL
+        [open_left & open_right, open_left, open_right, low == high], [np.nan, LEFT, RIGHT, EXACT], INTERVAL
     )
-    time = np.where(open_left, upper, lower)
+    time = np.where(open_left, high, low)
     # a finite filler, so that no branch of a likelihood sees NaN or inf in rows it does not use
-    return Survival(time, event, {"upper": np.where(event == INTERVAL, upper, time)})
+    return Survival(time, event, {"upper": np.where(event == INTERVAL, high, time)})
 
 
 def _needed(value: Any, what: str, kind: str) -> Any:
@@ -119,35 +118,33 @@ def _needed(value: Any, what: str, kind: str) -> Any:
     return value
 
 
-def _numbers(value: ArrayLike, what: str) -> np.ndarray:
-    value = plain(value if hasattr(value, "dtype") else np.asarray(value))
-    try:
-        return np.asarray(value, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise FormulaError(f"Surv: {what} must be numbers, not {value.dtype}") from None
+def _numbers(value: Any, what: str) -> pd.Series:
+    """Float64 Series with the labels of the value, if it has any, for messages."""
+    if value is None:
+        raise FormulaError(f"Surv: the {what} is missing")
+    value = value if hasattr(value, "dtype") else np.asarray(value)
+    if not is_numeric(value) and not pd.api.types.is_bool_dtype(value.dtype):
+        raise FormulaError(f"Surv: {what} must be numbers; got values of type {value.dtype}")
+    numbers = numeric_array(value).astype(np.float64, copy=False)
+    return pd.Series(numbers, index=value.index if isinstance(value, pd.Series) else None)
 
 
 def _events(value: Any) -> np.ndarray:
     value = plain(value if hasattr(value, "dtype") else np.asarray(value))
-    missing = missing_rows(value)
-    known = value if missing is None else value[~missing]
-    try:
-        numbers = np.asarray(known, dtype=np.float64)
-        wrong = ~np.isin(numbers, (0.0, 1.0))
-    except (TypeError, ValueError):
-        wrong = np.ones(len(known), dtype=bool)
-    if wrong.any():
-        seen = pd.unique(np.asarray(known)[wrong])[0]
+    index = value.index if isinstance(value, pd.Series) else pd.RangeIndex(len(value))
+    values = pd.Series(np.asarray(value, dtype=object), index=index)
+    known = values[values.notna()]
+    wrong = known[~known.isin((0, 1))]
+    if len(wrong):
+        seen = wrong.iloc[0]
         raise FormulaError(
-            f"Surv: event must be 0/1 or True/False, but has the value {seen!r}; write the event as a comparison, "
-            f"for example Surv(time, status == {seen!r})"
+            f"Surv: event must be 0/1 or True/False, but is {seen!r} ({at_rows(wrong.index)}); write it as a "
+            f"comparison, for example Surv(time, status == {seen!r})"
         )
-    out = np.full(len(value), np.nan)
-    out[slice(None) if missing is None else ~missing] = numbers
-    return out
+    return values.where(values.notna(), np.nan).to_numpy(dtype=np.float64)
 
 
-def _refuse(wrong: np.ndarray, values: np.ndarray, message: str) -> None:
-    if wrong.any():
-        rows = np.flatnonzero(wrong)
-        raise FormulaError(f"{message.format(values[rows[0]])} ({at_rows(rows.tolist())})")
+def _refuse(wrong: Any, values: pd.Series, message: str) -> None:
+    rows = np.flatnonzero(wrong)
+    if rows.size:
+        raise FormulaError(f"Surv: {message.format(values.iloc[rows[0]])} ({at_rows(values.index[rows])})")

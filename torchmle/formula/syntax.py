@@ -11,23 +11,24 @@ import patsy.builtins
 from ..errors import FormulaError
 
 _REFUSED = (ast.Lambda, ast.ListComp, ast.GeneratorExp, ast.DictComp, ast.SetComp)
-_DATA_KEYWORDS = ("data", "event", "time", "time2")  # keyword arguments that hold variables, not options
+_DATA_KEYWORDS = ("data", "x", "event", "time", "time2")  # keyword arguments that hold variables, not options
+_STATISTICS = ("mean", "std", "var", "median", "min", "max", "sum", "average", "quantile", "percentile")
 
 
 @dataclass
 class Names:
-    """Names in the code of some factors, each with the code in which it came up first.
+    """Names in the code of some factors, in order of appearance (the values are not used).
 
     Names that are called are ``functions``; names in keyword arguments (``knots=k``) are ``options``.
     """
 
-    functions: dict[str, str] = field(default_factory=dict)
-    options: dict[str, str] = field(default_factory=dict)
-    variables: dict[str, str] = field(default_factory=dict)
+    functions: dict[str, None] = field(default_factory=dict)
+    options: dict[str, None] = field(default_factory=dict)
+    variables: dict[str, None] = field(default_factory=dict)
 
     def all(self) -> list[str]:
         """Every name, once."""
-        return list({**self.functions, **self.options, **self.variables})
+        return list(self.functions | self.options | self.variables)
 
 
 def parse(code: str) -> ast.expr:
@@ -51,32 +52,31 @@ def find_names(codes: Iterable[str], constants: Mapping[str, object] | None = No
     """Names used in ``codes``; ``constants`` say what ``Q`` and its argument mean."""
     names = Names()
     for code in codes:
-        _collect(parse(code), code, names, constants or {}, in_option=False)
+        _collect(parse(code), names, constants or {}, in_option=False)
     return names
 
 
-def _collect(tree: ast.AST, code: str, names: Names, constants: Mapping[str, object], in_option: bool) -> None:
+def _collect(tree: ast.AST, names: Names, constants: Mapping[str, object], in_option: bool) -> None:
     if isinstance(tree, ast.Name):
-        (names.options if in_option else names.variables).setdefault(tree.id, code)
+        (names.options if in_option else names.variables)[tree.id] = None
         return
     children = list(ast.iter_child_nodes(tree))
     if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name):
-        names.functions.setdefault(tree.func.id, code)
+        names.functions[tree.func.id] = None
         children.remove(tree.func)
     quoted = quoted_name(tree, constants)
     if quoted is not None:
-        names.variables.setdefault(quoted, code)
+        names.variables[quoted] = None
+        in_option = True  # the argument of Q is a name, not a variable
     for child in children:
         option = in_option or (isinstance(child, ast.keyword) and child.arg not in _DATA_KEYWORDS)
-        option = option or quoted is not None
-        _collect(child, code, names, constants, option)
+        _collect(child, names, constants, option)
 
 
 def without_box(tree: ast.expr, constants: Mapping[str, object]) -> tuple[ast.expr, bool]:
     """The data argument of an outermost ``C(...)``, and whether there was one."""
     boxed = False
-    while _is_call_of(tree, patsy.builtins.C, constants):
-        assert isinstance(tree, ast.Call)
+    while isinstance(tree, ast.Call) and _is_call_of(tree, patsy.builtins.C, constants):
         data = [*tree.args, *(keyword.value for keyword in tree.keywords if keyword.arg == "data")]
         if not data:
             break
@@ -109,15 +109,42 @@ def bare_names(codes: Iterable[str], variables: Container[str], constants: Mappi
 
 def quoted_name(tree: ast.AST, constants: Mapping[str, object]) -> str | None:
     """The name inside ``Q("...")``, or inside ``Q(name)`` when ``name`` is a string of the caller's."""
-    if not _is_call_of(tree, patsy.builtins.Q, constants):
+    if not (isinstance(tree, ast.Call) and _is_call_of(tree, patsy.builtins.Q, constants)):
         return None
-    assert isinstance(tree, ast.Call)
     argument = tree.args[0] if tree.args else tree.keywords[0].value if tree.keywords else None
-    value = argument.value if isinstance(argument, ast.Constant) else None
+    value: object = argument.value if isinstance(argument, ast.Constant) else None
     if isinstance(argument, ast.Name):
         value = constants.get(argument.id)
     return value if isinstance(value, str) else None
 
 
-def _is_call_of(tree: ast.AST, function: object, constants: Mapping[str, object]) -> bool:
-    return isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and constants.get(tree.func.id) is function
+def statistics_of(code: str, variables: Container[str], constants: Mapping[str, object]) -> str | None:
+    """The first call in ``code``, such as ``np.mean(x)`` or ``x.mean()``, whose value depends on the rows at hand.
+
+    Calls with ``axis=`` are taken to go along rows; keyword arguments of stateful transforms are only used in training.
+    """
+    pending: list[ast.AST] = [parse(code)]
+    while pending:
+        tree = pending.pop()
+        if isinstance(tree, ast.Call):
+            if isinstance(tree.func, ast.Attribute) and tree.func.attr in _STATISTICS and not _has_axis(tree):
+                text = ast.unparse(tree)
+                if any(name in variables for name in find_names([text], constants).variables):
+                    return text
+            if isinstance(tree.func, ast.Name) and _is_stateful(constants.get(tree.func.id)):
+                pending.extend(tree.args)
+                continue
+        pending.extend(ast.iter_child_nodes(tree))
+    return None
+
+
+def _has_axis(call: ast.Call) -> bool:
+    return any(keyword.arg == "axis" for keyword in call.keywords)
+
+
+def _is_stateful(function: object) -> bool:
+    return hasattr(function, "__patsy_stateful_transform__")
+
+
+def _is_call_of(tree: ast.Call, function: object, constants: Mapping[str, object]) -> bool:
+    return isinstance(tree.func, ast.Name) and constants.get(tree.func.id) is function
