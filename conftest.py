@@ -1,4 +1,4 @@
-"""What every docstring example may use without importing it."""
+"""What every docstring example may use without saying so: `tm`, `torch`, `np`, `pd` and a frame `df`."""
 
 import numpy as np
 import pandas as pd
@@ -8,6 +8,18 @@ import torch
 import torchmle as tm
 
 
+def example_frame():
+    """120 simulated rows with a column for each name the examples use."""
+    rng = np.random.default_rng(0)
+    columns = {name: rng.normal(size=120) for name in ("x", "w", "z", "a", "b", "c", "age", "income")}
+    df = pd.DataFrame(columns).assign(trt=np.arange(120) % 2, firm=np.arange(120) // 6, years=rng.uniform(1, 3, 120))
+    df["y"] = 1 + 2 * df["x"] + np.exp(0.3 * df["w"]) * rng.normal(size=120)
+    df["visits"] = rng.poisson(df["years"] * np.exp(0.2 * df["age"]))
+    times = rng.exponential(np.exp(0.5 * df["trt"]))
+    return df.assign(time=np.minimum(times, 2), event=(times < 2).astype(int))
+
+
 @pytest.fixture(autouse=True)
-def names_of_examples(doctest_namespace):
-    doctest_namespace.update(tm=tm, torch=torch, np=np, pd=pd)
+def names_of_examples(request, doctest_namespace):
+    if isinstance(request.node, pytest.DoctestItem):
+        doctest_namespace.update(tm=tm, torch=torch, np=np, pd=pd, df=example_frame())

@@ -10,12 +10,15 @@ FORMULA = (
 )
 
 NEXT = """
-What to try next, in .venv/bin/python:
-  import torchmle as tm
-  df = tm.datasets.doctor_visits()
-  model = tm.Poisson.from_formula("visits ~ income + private + health", df)
-  model.fit(cov_type="cluster", cov_kwds={"groups": "age"}).summary()    errors that allow for age groups
-  model.fit().predict(df.head())                                         expected visits of five people
+To go on, in .venv/bin/python:
+
+import torchmle as tm
+df = tm.datasets.doctor_visits()
+model = tm.Poisson.from_formula("visits ~ gender + income + illness", df)
+res = model.fit(cov_type="cluster", cov_kwds={"groups": "age"})  # errors that allow for age groups
+res.predict(df.head())  # the visits expected of five people
+res.conf_int()
+
 Your own likelihood takes six lines: see README.md. The notebooks in notebooks/ go further.
 """
 
