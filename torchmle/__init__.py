@@ -1,13 +1,15 @@
 """torchmle: maximum-likelihood models on PyTorch with the comfort of statsmodels."""
 
-from . import datasets, errors
+from . import datasets, errors, formula
 from .likelihood import LikelihoodModel
 from .models.counts import Poisson
 from .models.distributions import distribution_model
+from .models.kaplan_meier import KaplanMeier
 from .models.linear import OLS, WLS
 from .models.normal import MVNormal, Normal
 from .models.survival import ExponentialSurvival
 from .regression import RegressionModel
+from .tables import table
 from .transforms import (
     CholeskyCovariance,
     CLogLog,
@@ -26,3 +28,38 @@ from .transforms import (
     Softplus,
     Sqrt,
 )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "CholeskyCovariance",
+    "CLogLog",
+    "Coefficients",
+    "Correlation",
+    "datasets",
+    "distribution_model",
+    "errors",
+    "ExponentialSurvival",
+    "formula",
+    "Identity",
+    "Interval",
+    "Inverse",
+    "InverseSquared",
+    "KaplanMeier",
+    "LikelihoodModel",
+    "Log",
+    "Logit",
+    "MVNormal",
+    "Normal",
+    "OLS",
+    "Ordered",
+    "Poisson",
+    "Power",
+    "Probit",
+    "RegressionModel",
+    "Simplex",
+    "Softplus",
+    "Sqrt",
+    "table",
+    "WLS",
+]

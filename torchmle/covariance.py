@@ -167,7 +167,7 @@ class Cluster(Covariance):
     def bind(self, model: LikelihoodModel) -> tuple[LikelihoodModel, Covariance]:
         if self.groups is None:
             raise KeyError("cov_type='cluster' needs cov_kwds={'groups': ...}: a column name, an array or a list of them")
-        columns = [model.row_column(group, "groups") for group in groupings(self.groups)]
+        columns = [model.row_column(group, "groups") for group in groupings(self.groups, model.column_names)]
         present = ~np.any([_missing(column) for column in columns], axis=0)
         if not present.all():
             model, columns = model.keep_rows(present), [column[present] for column in columns]
@@ -323,19 +323,19 @@ def sandwich(bread: Tensor, filling: Tensor) -> Tensor:
     return (product + product.T) / 2
 
 
-def groupings(groups: Any) -> list[Any]:
-    """The groupings in what a user gives: one column, a list of columns, or the columns of a matrix or frame."""
-    if isinstance(groups, (list, tuple)) and groups and not np.isscalar(groups[0]) or _names(groups):
-        return list(groups)
+def groupings(groups: Any, columns: tuple[str, ...]) -> list[Any]:
+    """The groupings in what a user gives: one of them, a list of them, or the columns of a matrix or frame.
+
+    A list of strings is a list of column names when every one is a column, else one grouping's labels.
+    """
+    if isinstance(groups, (list, tuple)):
+        scalars = all(np.isscalar(group) or group is None for group in groups)
+        named = all(isinstance(group, str) and group in columns for group in groups)
+        return list(groups) if named or not scalars else [np.asarray(groups, dtype=object)]
     if getattr(groups, "ndim", 1) == 2:
-        columns = groups.to_numpy() if hasattr(groups, "to_numpy") else np.asarray(groups)
-        return [columns[:, j] for j in range(columns.shape[1])]
+        values = groups.to_numpy() if hasattr(groups, "to_numpy") else np.asarray(groups)
+        return [values[:, j] for j in range(values.shape[1])]
     return [groups]
-
-
-def _names(groups: Any) -> bool:
-    """A short list of strings is a list of column names."""
-    return isinstance(groups, (list, tuple)) and all(isinstance(group, str) for group in groups)
 
 
 def _missing(column: np.ndarray) -> np.ndarray:

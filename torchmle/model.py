@@ -50,6 +50,7 @@ class Model:
             designs = {name: x for name, x in {self.predictors()[0]: exog, **given.designs}.items() if x is not None}
             rows, self.frame = design_from_arrays(endog, designs, arguments=given.rows, missing=missing), None
         self.fixed_values = given.fixed
+        self.given_arguments = (*given.rows, *rows.design.row_names)
         self.design = rows.design
         self.index, self.kept, self.dropped_rows = rows.index, rows.kept, rows.dropped
         self.placement: Placement = place(rows.data, device, dtype)
@@ -173,6 +174,15 @@ class Model:
         """A row-shaped argument given after construction, for the kept rows: a column name, Series or array."""
         return late_column(value, self.frame, self.kept, self.index, name)
 
+    def frame_rows(self) -> pd.DataFrame:
+        """The rows of the fit as a frame: the user's, or the columns of the designs."""
+        if self.frame is None:
+            columns = {name: x[:, j] for key, names in self.design.columns.items()
+                       for j, (name, x) in enumerate(zip(names, [self.data.x[key].cpu().numpy()] * len(names), strict=True))}
+            return pd.DataFrame(columns, index=self.index)  # fmt: skip
+        frame = self.frame.to_pandas() if hasattr(self.frame, "to_pandas") else pd.DataFrame(self.frame)
+        return frame if self.kept is None else frame[self.kept]
+
     def keep_rows(self, mask: np.ndarray) -> Any:
         """The same model of fewer rows."""
         other = copy.copy(self)
@@ -197,9 +207,15 @@ class Model:
 
     def predict_data(self, exog: Any, transform: bool, arguments: Mapping[str, Any]) -> tuple[Data, pd.Index | None]:
         """New rows through the design, in the coordinates of the fit."""
+        named = {name: column for name, column in self.design.row_names.items() if name in self.linear_arguments()}
+        arguments = {**named, **arguments}
         constants = {name: value for name, value in arguments.items() if np.isscalar(value) and not isinstance(value, str)}
         rest = {name: value for name, value in arguments.items() if name not in constants}
-        rows = self.design.rows(exog, arguments=rest, transform=transform)
+        if transform or not self.design.formulas:
+            rows = self.design.rows(exog, arguments=rest)
+        else:
+            main = self.predictors()[0]
+            rows = design_from_arrays(np.zeros(len(exog)), {main: exog}, arguments=rest)
         data = rows.data.to(self.placement.device)
         added = {name: torch.full((data.n,), float(value), dtype=torch.float64, device=data.device)
                  for name, value in constants.items()}  # fmt: skip

@@ -98,8 +98,7 @@ class RegressionModel(LikelihoodModel):
         for i, block in enumerate(self.layout.blocks):
             x = data.x.get(block.name)
             values = z[block.reals].expand(data.n) if x is None else x @ z[block.reals]
-            offset = data.get("offset") if i == 0 else None
-            out.append(values if offset is None else values + offset)
+            out.append(values + linear_offset(data) if i == 0 and has_offset(data) else values)
         return tuple(out)
 
     def values(self, eta: Sequence[Tensor]) -> Values:
@@ -221,6 +220,17 @@ class RegressionModel(LikelihoodModel):
         first = next(iter(self.parameters))
         plain_mean = which == "mean" and type(self).mean is RegressionModel.mean
         return self.parameters[first] if plain_mean or which == first else None
+
+
+def has_offset(data: Data) -> bool:
+    """Whether the first linear predictor has a part without coefficients."""
+    return "offset" in data.columns or "log_exposure" in data.columns
+
+
+def linear_offset(data: Data) -> Tensor | float:
+    """What is added to the first linear predictor: offset plus log exposure."""
+    parts = [data.columns[name] for name in ("offset", "log_exposure") if name in data.columns]
+    return sum(parts) if parts else 0.0
 
 
 def columns_times(x: Tensor | None, values: Tensor) -> Tensor:

@@ -157,7 +157,7 @@ def new_rows(results: Results, exog: Any, transform: bool, arguments: dict[str, 
     if exog is None:
         return model.training_rows(given), model.index
     for name in model.linear_arguments():
-        if name not in given and name not in model.design.row_names and name in model.design_arguments:
+        if name not in given and name not in model.design.row_names and name in model.given_arguments:
             raise ValueError(
                 f"the model was fitted with {name}=, so predictions need one for the new rows: pass {name}=, "
                 f"with {name}={1 if name == 'exposure' else 0} for none"

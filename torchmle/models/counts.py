@@ -16,7 +16,7 @@ from ..autodiff import Curvature, Eta
 from ..data import Data
 from ..inference.distributions import chi2_tail
 from ..parameters import Values
-from ..regression import RegressionModel
+from ..regression import RegressionModel, linear_offset
 from ..results import Array, Results
 from ..sums import row_sums
 from ..transforms import Log
@@ -131,7 +131,7 @@ class Poisson(RegressionModel):
         return super().prepare(data.with_columns(log_factorial=torch.lgamma(y.to(torch.float64) + 1)))
 
     def prepare_prediction(self, data: Data) -> Data:
-        return exposure_as_offset(data)
+        return with_log_exposure(data)
 
     def start(self) -> Tensor:
         """A weighted regression of ``log m`` on X with weights m, ``m = (y + mean) / 2``: one scoring step."""
@@ -140,8 +140,8 @@ class Poisson(RegressionModel):
         mean = self._mean_response()
 
         def working(block: Data) -> tuple[Tensor, Tensor]:
-            middle, offset = (block.y + mean) / 2, block.get("offset")
-            return middle, middle.log() if offset is None else middle.log() - offset
+            middle = (block.y + mean) / 2
+            return middle, middle.log() - linear_offset(block)
 
         start = torch.zeros(self.layout.size, dtype=torch.float64)
         if mean > 0:
@@ -168,23 +168,21 @@ class Poisson(RegressionModel):
     def null_loglike(self) -> float:
         """Maximum of the log-likelihood over a constant mean (times exposure)."""
 
-        def parts(block: Data) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-            weights, offset = block.get("freq_weights"), block.get("offset")
+        def parts(block: Data) -> tuple[Tensor, Tensor, Tensor]:
+            weights = block.get("freq_weights")
             weights = torch.ones_like(block.y) if weights is None else weights
-            offset = torch.zeros_like(block.y) if offset is None else offset
-            known = block.y * offset - block.log_factorial
-            return (block.y @ weights).reshape(1), offset.exp() @ weights, known @ weights, weights.sum()
+            offset = torch.zeros_like(block.y) + linear_offset(block)
+            return block.y @ weights, offset.exp() @ weights, (block.y * offset - block.log_factorial) @ weights
 
-        count, exposure, known, _ = (float(value) for value in row_sums(parts, self.data))
+        count, exposure, known = (float(value) for value in row_sums(parts, self.data))
         return (count * math.log(count / exposure) if count > 0 else 0.0) - count + known
 
 
-def exposure_as_offset(data: Data) -> Data:
-    """The data with log exposure added to the offset."""
+def with_log_exposure(data: Data) -> Data:
+    """The data with the logarithm of the exposure, if there is one."""
     exposure = data.get("exposure")
     if exposure is None:
         return data
-    if not bool((exposure > 0).all()):
+    if bool((exposure <= 0).any()):
         raise ValueError(f"exposure must be positive; the smallest value is {float(exposure.min()):g}")
-    offset = data.get("offset")
-    return data.with_columns(offset=exposure.log() if offset is None else offset + exposure.log())
+    return data.with_columns(log_exposure=exposure.log())

@@ -15,7 +15,7 @@ from .. import report
 from ..autodiff import Curvature, Eta
 from ..data import Data
 from ..inference.distributions import chi2_tail, f_tail
-from ..least_squares import LeastSquaresOptimum, invert_triangular, orthogonal_solution, row_weights
+from ..least_squares import LeastSquaresOptimum, orthogonal_solution, row_weights
 from ..linalg import Inverse, invert_information, triangular_factor
 from ..objective import Objective
 from ..optim import Optimum
@@ -56,7 +56,7 @@ class LinearResults(Results):
     @cached_property
     def ssr(self) -> float:
         """Weighted sum of squared residuals."""
-        return self.model.ssr(self.fit.z)
+        return self.model.ssr_at(self.fit)
 
     @cached_property
     def centered_tss(self) -> float:
@@ -260,7 +260,23 @@ class WLS(RegressionModel):
         return super().prepare(data)
 
     def start(self) -> Tensor:
-        return torch.zeros(self.layout.size, dtype=torch.float64)
+        """Zero, or the rough level of a response far from zero in the constant, so that little cancels."""
+        start = torch.zeros(self.layout.size, dtype=torch.float64)
+        if "mu" not in self.data.x or "mu" in self.intercepts:
+            start[self.intercepts.get("mu", 0)] = self._level()
+        return start
+
+    def _level(self) -> float:
+        """The mean of the response where it exceeds ten standard deviations, to a few binary digits; else 0.
+
+        Values close to each other and to a short number are subtracted from it without rounding.
+        """
+        centred, uncentred = self.total_squares()
+        spread, size = math.sqrt(centred / self.nobs), math.sqrt(uncentred / self.nobs)
+        if size <= 10 * spread or not math.isfinite(size):
+            return 0.0
+        grid = 2.0 ** math.floor(math.log2(spread if spread > 0 else size))
+        return round(self._response_mean() / grid) * grid
 
     # -- solving -----------------------------------------------------------------------------------------------
 
@@ -271,11 +287,11 @@ class WLS(RegressionModel):
         condition = invert_information(-objective.hessian(start)[2]).condition
         if method != "qr" and self.data.n * max(1, objective.size) > SMALL and condition < GRAM_CONDITION:
             return super().maximize(objective, start, "newton", **options)
-        return orthogonal_solution(self.data, objective)
+        return orthogonal_solution(self.data, objective, start)
 
     def invert(self, optimum: Optimum) -> Inverse:
         if isinstance(optimum, LeastSquaresOptimum):
-            return invert_triangular(optimum.factor)
+            return optimum.inverse
         return super().invert(optimum)
 
     # -- the variance ------------------------------------------------------------------------------------------
@@ -314,16 +330,20 @@ class WLS(RegressionModel):
 
     def dispersion(self, fit: Fit) -> float:
         df = fit.nobs - fit.rank
-        return self.ssr(fit.z) / df if df > 0 else math.nan
+        return self.ssr_at(fit) / df if df > 0 else math.nan
+
+    def ssr_at(self, fit: Fit) -> float:
+        """Weighted sum of squared residuals at the estimate."""
+        return fit.optimum.ssr if isinstance(fit.optimum, LeastSquaresOptimum) else self.ssr(fit.z)
 
     def _variance(self, z: Tensor, scale: float | None = None) -> float:
         """The variance a likelihood is taken at: ssr / n unless one is given."""
         return self.ssr(z) / self.nobs if scale is None else scale
 
     def loglike_at(self, fit: Fit) -> float:
-        return self._loglike(fit.z, self._variance(fit.z))
+        return self._loglike(self.ssr_at(fit), self.ssr_at(fit) / fit.nobs)
 
-    def _loglike(self, z: Tensor, variance: float) -> float:
+    def _loglike(self, ssr: float, variance: float) -> float:
         def logs(block: Data) -> tuple[Tensor]:
             weights, frequency = block.get("weights"), block.get("freq_weights")
             if weights is None:
@@ -331,19 +351,19 @@ class WLS(RegressionModel):
             return ((weights.log() if frequency is None else weights.log() * frequency).sum(),)
 
         (log_weights,) = row_sums(logs, self.data)
-        quadratic = self.ssr(z) / variance if variance > 0 else self.nobs
+        quadratic = ssr / variance if variance > 0 else self.nobs
         logarithm = math.log(2 * math.pi * variance) if variance > 0 else -math.inf
         return -0.5 * (self.nobs * logarithm + quadratic - float(log_weights))
 
     def loglike_rows(self, fit: Fit) -> Tensor:
-        scale = torch.full((self.data.n,), self._variance(fit.z), dtype=torch.float64, device=self.data.device)
+        scale = torch.full((self.data.n,), self.ssr_at(fit) / fit.nobs, dtype=torch.float64, device=self.data.device)
         z = fit.z.to(self.data.device)
         return row_map(lambda block: self.row_loglike(z, block).detach(), self.data.with_columns(scale=scale))
 
     def loglike(self, params: Any, scale: float | None = None) -> float:
         """Log-likelihood at the variance `scale`, or with the variance concentrated out (ssr / n)."""
         z = self._z(params)
-        return self._loglike(z, self._variance(z, scale))
+        return self._loglike(self.ssr(z), self._variance(z, scale))
 
     def score(self, params: Any, scale: float | None = None) -> Any:
         """Gradient of `loglike` in the coefficients, (k,)."""
