@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 import math
-from itertools import pairwise
 from typing import NamedTuple
 
 import torch
 
+from .diagnosis import (
+    NEGATIVE,
+    ROUGH,
+    allowance,
+    creeping,
+    negligible,
+    parabolic,
+    ran_away,
+    rough,
+    rounding_floor,
+    stationary,
+)
 from .optimum import Status
 from .search import Point, Search
-from .verdict import EPS, Quadratic, condition, modified_quadratic, quadratic, scaled_information
+from .verdict import Quadratic, quadratic
 
 POLISH_STEPS = 3
 SUFFICIENT = 1e-4  # share of the gain promised by the slope that a step must bring (Armijo)
@@ -20,12 +31,6 @@ LONGEST = 2.0**60
 RUNAWAY = 1e50  # no parameter of a usable model, nor its information, is that large
 STALLED = 4  # steps in a row that leave the decrement where it was
 STALL_BELOW = 1e-3  # decrement above which slow progress is not rounding error
-NEGATIVE = -1e-8  # eigenvalue of the scaled -H from which it counts as negative
-FLAT = 1e-6  # curvature along a direction, relative to its coordinates' own, that counts as none
-FALLEN = 1e4  # fall of the information that raises suspicion
-SHORT = 0.1  # way from the start, in standard errors, on which it should not have fallen
-ILL_CONDITIONED = 1e6  # condition number from which the weakest direction is looked at too
-CREEPING_BELOW = 0.1  # decrement
 
 
 class Ending(NamedTuple):
@@ -67,15 +72,12 @@ def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: 
             return _polish(search, point, model, reference) if maxiter else _as_given(point, model)
         if stalled == STALLED:
             return Ending(point, model, Status.PRECISION)
-        if model.decrement > tol:
-            trial, length = _advance(search, point, model) if iteration < maxiter else (None, 0.0)
-            failure = Status.DIVERGING if _overflowing(point) else Status.LINE_SEARCH_FAILED
-        else:
-            trial, length = _escape(search, point, model) if iteration < maxiter else None, 1.0
-            failure = _indefinite(model, reference)
+        if iteration == maxiter:
+            return Ending(point, model, Status.DIVERGING if creeping(search.history) else Status.ITERATION_LIMIT)
+        trial, length = _advance(search, point, model) if model.decrement > tol else _escape(search, point, model)
         if trial is None:
-            return Ending(point, model, failure if iteration < maxiter else _at_the_limit(search))
-        stalls = model.decrement < STALL_BELOW and model.decrement > 0.7 * before and _parabolic(model, trial)
+            return _stuck(search, point, model, reference, tol)
+        stalls = model.decrement < STALL_BELOW and model.decrement > 0.7 * before and parabolic(model, trial)
         stalled = stalled + 1 if stalls else 0
         point, before = trial, model.decrement
         if length >= LONGEST or point.x.abs().max().item() > RUNAWAY:
@@ -84,9 +86,21 @@ def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: 
     raise AssertionError("the loop above always returns")
 
 
-def allowance(value: float) -> float:
-    """Fall of the log-likelihood that rounding explains."""
-    return 64 * EPS * max(1.0, abs(value))
+def _stuck(search: Search, point: Point, model: Quadratic, reference: Point, tol: float) -> Ending:
+    """Why no step raises the log-likelihood."""
+    status = stationary(model, reference) if model.decrement <= tol else Status.LINE_SEARCH_FAILED
+    if status in (Status.LINE_SEARCH_FAILED, Status.NOT_DEFINITE):
+        away = ran_away(search, point, reference, model)
+        if away is not None:
+            return Ending(point, model._replace(weakest=away), Status.DIVERGING)
+        if point.hessian.abs().max().item() > RUNAWAY:  # as where a variance goes to 0
+            status = Status.DIVERGING
+    return Ending(point, model, status)
+
+
+def _as_given(point: Point, model: Quadratic) -> Ending:
+    """The verdict on a point that may not be moved."""
+    return Ending(point, model, Status.CONVERGED if negligible(model, point) else Status.ITERATION_LIMIT)
 
 
 def _advance(search: Search, point: Point, model: Quadratic) -> tuple[Point | None, float]:
@@ -120,7 +134,7 @@ def _level(point: Point, model: Quadratic, trial: Point) -> bool:
     if not (model.definite and model.decrement < STALL_BELOW):
         return False
     slope = abs(torch.dot(trial.gradient, model.direction).item())
-    return slope <= 0.5 * model.decrement and trial.value >= point.value - 100 * allowance(point.value)
+    return slope <= 0.5 * model.decrement and trial.value >= point.value - ROUGH * allowance(point.value)
 
 
 def _shrink(rise: float, promised: float) -> float:
@@ -159,111 +173,35 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point) ->
     curvature falls by a constant factor at every step however small the decrement.
     """
     for _ in range(POLISH_STEPS):
-        if model.decrement <= rounding_floor(search) and _negligible(model, point):
+        if model.decrement <= rounding_floor(search) and negligible(model, point):
             break
         trial = search.hessian(point.x + model.direction)
-        if not (trial.finite and trial.value >= point.value - 100 * allowance(point.value)):
+        if not trial.finite:
             break
-        if not _parabolic(model, trial):
+        if trial.value < point.value - ROUGH * allowance(point.value):
+            return Ending(point, model, Status.PRECISION)
+        if not parabolic(model, trial):
             return Ending(point, model, Status.DIVERGING)
         after = quadratic(trial.gradient, trial.hessian)
         if not (after.definite and after.decrement <= model.decrement):
             break
         point, model = trial, after
         search.record(point.x, point.value, model.decrement)
-    return _unless_run_away(search, point, model, reference)
+    away = ran_away(search, point, reference, model)
+    if away is not None:
+        return Ending(point, model._replace(weakest=away), Status.DIVERGING)
+    return Ending(point, model, Status.PRECISION if rough(search, point, reference) else Status.CONVERGED)
 
 
-def _unless_run_away(search: Search, point: Point, model: Quadratic, reference: Point) -> Ending:
-    """Converged, unless a parameter went so far out that the log-likelihood is level there up to rounding.
-
-    Suspected are parameters, and the weakest direction, along which the information has fallen by orders of magnitude
-    though the way from the start is short beside the standard error.  It is certain if the log-likelihood falls far
-    more than the parabola says on going back to the start along them.
-    """
-    assert model.factor is not None
-    way = (point.x - reference.x) / model.scale
-    lost = reference.hessian.diagonal() * model.scale.square() < -FALLEN
-    back = torch.where(lost & (way.abs() < SHORT), way, torch.zeros_like(way))
-    if condition(scaled_information(point.hessian, model.scale), model.factor) > ILL_CONDITIONED:
-        weak = modified_quadratic(point.gradient, point.hessian)
-        assert weak.weakest is not None
-        along = model.scale * weak.weakest
-        length = torch.dot(weak.weakest, way).item()
-        lost_there = -torch.dot(along, reference.hessian @ along).item() > FALLEN * weak.lowest
-        if lost_there and length**2 * weak.lowest < SHORT**2:
-            back = back + length * weak.weakest
-    if back.any():
-        move = model.scale * back
-        fall = -0.5 * torch.dot(move, point.hessian @ move).item()
-        if not search.value(point.x - move) > point.value - 10 * fall - allowance(point.value):
-            return Ending(point, model._replace(weakest=back / back.norm()), Status.DIVERGING)
-    return Ending(point, model, Status.CONVERGED)
-
-
-def _overflowing(point: Point) -> bool:
-    """Has the information become absurd, as where a variance goes to 0?"""
-    return point.hessian.abs().max().item() > RUNAWAY
-
-
-def _as_given(point: Point, model: Quadratic) -> Ending:
-    """The verdict on a point that may not be moved."""
-    return Ending(point, model, Status.CONVERGED if _negligible(model, point) else Status.ITERATION_LIMIT)
-
-
-def _at_the_limit(search: Search) -> Status:
-    """Tell a search that only needs more steps from one that creeps: a small decrement falling by a constant factor."""
-    last = [step.decrement for step in search.history[-4:]]
-    ratios = [after / before if before > 0 else 0.0 for before, after in pairwise(last)]
-    creeping = len(last) == 4 and last[-1] < CREEPING_BELOW and all(0.2 < ratio < 0.8 for ratio in ratios)
-    return Status.DIVERGING if creeping else Status.ITERATION_LIMIT
-
-
-def rounding_floor(search: Search) -> float:
-    """Decrement that rounding errors in the score leave: 1e-12 standard errors, more for very many rows."""
-    return max(1e-24, 4 * EPS**2 * search.objective.n * search.objective.size)
-
-
-def _negligible(model: Quadratic, point: Point) -> bool:
-    """Is the step small beside every parameter?  Far out on a plateau it is not, tiny though the decrement is."""
-    return bool((model.direction.abs() <= 1e-6 * point.x.abs()).all())
-
-
-def _parabolic(model: Quadratic, trial: Point) -> bool:
-    """Is the curvature along a full step about the same at its end as at its beginning?"""
-    curvature = -torch.dot(model.direction, trial.hessian @ model.direction).item()
-    return 0.5 * model.decrement < curvature < 2.0 * model.decrement
-
-
-def _escape(search: Search, point: Point, model: Quadratic) -> Point | None:
+def _escape(search: Search, point: Point, model: Quadratic) -> tuple[Point | None, float]:
     """Leave a saddle point along its direction of negative curvature, where no gradient shows the way."""
     if model.weakest is None or model.lowest > NEGATIVE:
-        return None
+        return None, 0.0
     along = model.scale * model.weakest
     for length in (1.0, 0.1, 0.01):
         for x in (point.x + length * along, point.x - length * along):
             if search.value(x) > point.value + allowance(point.value):
                 trial = search.hessian(x)
                 if trial.finite:
-                    return trial
-    return None
-
-
-def _indefinite(model: Quadratic, reference: Point) -> Status:
-    """Name a stationary point where -H is not positive definite.
-
-    A direction flat from the start is not identified; one that was curved at the start and is flat now is one along
-    which the parameters ran away.
-    """
-    if model.weakest is None or model.lowest < NEGATIVE:
-        return Status.NOT_DEFINITE
-    return Status.DIVERGING if _curved(model, reference) else Status.SINGULAR
-
-
-def _curved(model: Quadratic, reference: Point) -> bool:
-    """Was the log-likelihood curved at the reference along the direction that is weakest now?"""
-    assert model.weakest is not None
-    along = model.scale * model.weakest
-    curvature = -torch.dot(along, reference.hessian @ along).item()
-    own = torch.dot(along.square(), reference.hessian.diagonal().abs()).item()
-    return curvature > FLAT * own
+                    return trial, length
+    return None, 0.0

@@ -28,8 +28,9 @@ class Status(Enum):
         "there, or its derivatives may be wrong; try method='nm' or other start_params."
     )
     PRECISION = (
-        "Not converged: the derivatives are not accurate enough to reach the tolerance. Use float64 data, rescale "
-        "or centre columns of very different size, or raise tol."
+        "Not converged: the log-likelihood or its derivatives are not accurate enough here to reach the tolerance. "
+        "Use float64 data, centre and rescale the columns, compute differences of large terms in a stable form, or "
+        "raise tol."
     )
     SINGULAR = (
         "Not converged: the log-likelihood is flat in some direction, so the parameters are not identified "
