@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from importlib.resources import files
 
 import pandas as pd
 
 _YES_NO = pd.CategoricalDtype(["no", "yes"])
-_CATEGORIES = {
+_CATEGORIES: dict[Hashable, pd.CategoricalDtype] = {
     "gender": pd.CategoricalDtype(["male", "female"]),
     **dict.fromkeys(["private", "freepoor", "freerepat", "nchronic", "lchronic"], _YES_NO),
 }
