@@ -14,7 +14,7 @@ from ..data import Data
 from ..data.tensors import as_double
 from ..errors import FormulaError
 from .coding import Coding, code_terms, without_columns
-from .design import Design, Rows, complete_rows
+from .design import Design, Rows
 from .factor import Evaluated, learn, warn_of_statistics
 from .lookup import look_up
 from .matrix import fill
@@ -25,7 +25,7 @@ from .rowargs import argument_tensor, missing_argument, read_arguments
 from .source import Source
 from .subset import subset_mask
 from .syntax import bare_names, find_names
-from .values import Column, Variables
+from .values import Column, Variables, complete_rows
 
 
 def design_from_formula(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,15 +11,9 @@ import pandas as pd
 import torch
 
 from ..data import Data
-from ..data.tensors import as_double
 from .coding import Coding
 from .factor import Factor
-from .matrix import fill, gaps
-from .problems import unknown_name
-from .response import Response, tolerates_missing
-from .rowargs import argument_tensor, read_arguments
-from .source import Source
-from .values import Column, Variables
+from .response import Response
 
 
 @dataclass(frozen=True)
@@ -109,6 +103,7 @@ class Design:
         response: bool = False,
         arguments: Mapping[str, Any] | None = None,
         unseen: str = "raise",
+        transform: bool = True,
     ) -> Rows:
         """Rows of new data, coded as the training rows were.
 
@@ -119,9 +114,12 @@ class Design:
         response : bool
             Whether to make the response too.
         arguments : mapping of str to object, optional
-            Row arguments, as when the design was made.
+            Row arguments, as when the design was made. Those made from a column are read from it again if they are not
+            given here; the columns of an offset or exposure (with ``response``, of every argument) must be there.
         unseen : {"raise", "nan"}
             What to do with a level that was not in the training rows; "nan" makes the row's x NaN.
+        transform : bool
+            Whether the formulas are to be applied; False when ``data`` is the design matrix itself.
 
         Returns
         -------
@@ -135,84 +133,35 @@ class Design:
         """
         if unseen not in ("raise", "nan"):
             raise ValueError(f"unseen={unseen!r} is not known; use 'raise' or 'nan'")
-        if self.formulas:
+        # imported here because these modules make Rows
+        if self.formulas and transform:
+            from .frames import rows_of_frame
+
             return rows_of_frame(self, data, response, arguments, unseen)
-        from .matrices import rows_of_matrices  # makes Rows, so it needs this module
+        from .matrices import rows_of_matrices
 
         return rows_of_matrices(self, data, arguments)
 
+    def to_dict(self) -> dict[str, Any]:
+        """JSON-able description, from which a fresh process predicts: no rows of the data, no pickles.
 
-def rows_of_frame(design: Design, data: Any, response: bool, arguments: Mapping[str, Any] | None, unseen: str) -> Rows:
-    """Evaluate a formula design on new data."""
-    source = Source(data)
-    variables, complete = _variables(source, design.factors)
-    values = {name: factor.values(variables, unseen) for name, factor in design.factors.items()}
-    x = {
-        name: as_double(spread(_matrix(coding, values, variables.n), complete))
-        for name, coding in design.codings.items()
-    }
-    y, columns = _response(design, source) if response else (None, {})
-    given, _ = read_arguments(arguments, source)
-    columns |= {name: argument_tensor(name, value, None) for name, value in given.items()}
-    return Rows(Data(y, x, columns), source.labels(), None, 0, design)
+        Functions in the formulas are written by their import path, the caller's constants by value.
 
+        Raises
+        ------
+        FormulaError
+            If a formula uses a function that cannot be imported (a lambda, or one defined in ``__main__``).
+        """
+        from .saving import design_to_dict  # builds Designs, so it needs this module
 
-def _matrix(coding: Coding, values: Mapping[str, np.ndarray], n: int) -> np.ndarray:
-    x = fill(coding, values, n)
-    incomplete = gaps(coding, values, n)
-    if incomplete is not None:
-        x[incomplete] = np.nan
-    return x
+        return design_to_dict(self)
 
+    @classmethod
+    def from_dict(cls, content: Mapping[str, Any]) -> Design:
+        """The design that `to_dict` described. Its formulas are code: load only what you trust."""
+        from .saving import design_from_dict
 
-def _response(design: Design, source: Source) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
-    outcome = design.outcome
-    assert outcome is not None
-    if tolerates_missing(outcome.codes):
-        columns = _columns(source, outcome.factors)
-        variables, complete = Variables(columns, source.labels()), None
-    else:
-        variables, complete = _variables(source, outcome.factors)
-    y, others = outcome.values(variables)
-    return as_double(spread(y, complete)), {name: as_double(spread(value, complete)) for name, value in others.items()}
-
-
-def _variables(source: Source, factors: Mapping[str, Factor]) -> tuple[Variables, np.ndarray | None]:
-    """The factors' variables at the complete rows, and the mask of these."""
-    columns = _columns(source, factors)
-    as_levels = {factor.bare for factor in factors.values() if factor.bare is not None and factor.levels is not None}
-    complete = complete_rows(columns, as_levels)
-    return Variables(columns, source.labels(), complete), complete
-
-
-def _columns(source: Source, factors: Mapping[str, Factor]) -> dict[str, Column]:
-    names = dict.fromkeys(name for factor in factors.values() for name in factor.variables)
-    for name in names:
-        if name not in source:
-            raise unknown_name(name, source.names)
-    return {name: Column(name, source.column(name)) for name in names}
-
-
-def complete_rows(columns: Mapping[str, Column], as_levels: Container[str]) -> np.ndarray | None:
-    """Mask of the rows in which no variable is missing; None when all are complete.
-
-    Variables in ``as_levels`` are coded to find out, which is needed later anyway.
-    """
-    missing = None
-    for name, column in columns.items():
-        mask = column.missing(name in as_levels)
-        if mask is not None:
-            missing = mask if missing is None else missing | mask
-    return None if missing is None else ~missing
-
-
-def spread(values: np.ndarray, complete: np.ndarray | None) -> np.ndarray:
-    """Put the values of complete rows in their places, NaN in the others."""
-    if complete is None:
-        return values
-    out = np.full((len(complete), *values.shape[1:]), np.nan)
-    out[complete] = values
-    return out
+        return design_from_dict(content)
 
 
 def _incomplete(data: Data) -> torch.Tensor:

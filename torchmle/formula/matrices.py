@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from ..data import Data
+from ..errors import FormulaError
 from .arrays import read_matrix
 from .design import Rows
-from .rowargs import argument_tensor, read_arguments
+from .rowargs import LINEAR, argument_tensor, read_arguments
 from .source import Source
 
 if TYPE_CHECKING:
@@ -30,8 +31,11 @@ def rows_of_matrices(design: Design, data: Any, arguments: Mapping[str, Any] | N
     ValueError
         If a matrix does not have as many columns as in training, or one is needed and not given.
     """
-    first = next(iter(design.columns))
-    given = dict(data) if isinstance(data, Mapping) and set(data) <= set(design.columns) else {first: data}
+    for name in set(design.row_names) & set(LINEAR) - set(arguments or ()):
+        raise FormulaError(
+            f"the model was fitted with {name}={design.row_names[name]!r}; pass {name}= for the new rows"
+        )
+    given = _by_predictor(design, data)
     x: dict[str, Tensor] = {}
     index = None
     for name, value in given.items():
@@ -51,6 +55,16 @@ def rows_of_matrices(design: Design, data: Any, arguments: Mapping[str, Any] | N
     return Rows(rows, index, None, 0, design)
 
 
+def _by_predictor(design: Design, data: Any) -> dict[str, Any]:
+    if not design.columns:
+        raise ValueError("the model has no design matrix, so there are no rows to make")
+    if isinstance(data, Mapping):
+        if set(data) <= set(design.columns):
+            return dict(data)
+        data = pd.DataFrame(dict(data))
+    return {next(iter(design.columns)): data}
+
+
 def _as_rows(value: Any, k: int) -> Any:
     if not isinstance(value, (pd.DataFrame, Tensor)):
         array = np.asarray(value)
@@ -63,6 +77,6 @@ def _as_rows(value: Any, k: int) -> Any:
 
 
 def _constant(name: str, columns: tuple[str, ...], n: int) -> Tensor:
-    if columns != ("const",):
+    if columns not in (("const",), ("Intercept",)):
         raise ValueError(f"the design matrix of {name} (columns {', '.join(columns)}) is needed too: pass a dict")
     return torch.ones(n, 1, dtype=torch.float64)

@@ -21,5 +21,5 @@ def missing_rows(values: Any) -> np.ndarray | None:
 
 
 def _any(missing: np.ndarray) -> np.ndarray | None:
-    rows: np.ndarray = missing.any(axis=1) if missing.ndim == 2 else missing
+    rows = np.asarray(missing.any(axis=1) if missing.ndim == 2 else missing)
     return rows if rows.any() else None

@@ -21,6 +21,10 @@ GROUPING = ("groups", "group", "cluster", "clusters", "strata", "by")
 """Arguments whose values are labels: they become integer codes."""
 
 
+LINEAR = ("offset", "exposure")
+"""Arguments that every prediction depends on."""
+
+
 def align(name: str, series: pd.Series, index: pd.Index) -> pd.Series:
     """The Series in the order of ``index``.
 

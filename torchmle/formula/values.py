@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from functools import cached_property
@@ -101,6 +101,19 @@ class AsLevels(Mapping[str, Any]):
         return len(self.variables)
 
 
+def complete_rows(columns: Mapping[str, Column], as_levels: Container[str]) -> np.ndarray | None:
+    """Mask of the rows in which no variable is missing; None when all are complete.
+
+    Variables in ``as_levels`` are coded to find out, which is needed later anyway.
+    """
+    missing = None
+    for name, column in columns.items():
+        mask = column.missing(name in as_levels)
+        if mask is not None:
+            missing = mask if missing is None else missing | mask
+    return None if missing is None else ~missing
+
+
 def is_numeric(values: Values) -> bool:
     """Whether values are numbers: not booleans; objects only if each one is a number (patsy makes those categories)."""
     dtype = values.dtype
@@ -143,7 +156,8 @@ def classify(value: Any, index: pd.Index, name: str) -> Coded | np.ndarray:
     elif not hasattr(value, "dtype"):
         value = np.asarray(value)
     if not value.ndim or len(value) != n:
-        raise FormulaError(f"{name!r} gives {len(value) if value.ndim else 'a single'} value(s) for {n} rows")
+        given = f"{len(value)} values" if value.ndim else "a single value"
+        raise FormulaError(f"{name!r} gives {given} for {n} rows")
     if not is_numeric(value):
         return factorize(value)
     numbers = numeric_array(value)

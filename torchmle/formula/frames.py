@@ -1,0 +1,106 @@
+"""New rows for a design that was made from formulas."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..data import Data
+from ..data.tensors import as_double
+from ..errors import FormulaError
+from .coding import Coding
+from .design import Design, Rows
+from .factor import Factor
+from .matrix import fill, gaps
+from .problems import unknown_name
+from .response import tolerates_missing
+from .rowargs import LINEAR, argument_tensor, read_arguments
+from .source import Source
+from .values import Column, Variables, complete_rows
+
+
+def rows_of_frame(design: Design, data: Any, response: bool, arguments: Mapping[str, Any] | None, unseen: str) -> Rows:
+    """Evaluate a formula design on new data."""
+    source = Source(data)
+    variables, complete = _variables(source, design.factors)
+    values = {name: factor.values(variables, unseen) for name, factor in design.factors.items()}
+    x = {
+        name: as_double(spread(_matrix(coding, values, variables.n), complete))
+        for name, coding in design.codings.items()
+    }
+    y, columns = _response(design, source) if response else (None, {})
+    given, _ = read_arguments(arguments_by_name(design, source, arguments, response), source)
+    columns |= {name: argument_tensor(name, value, None) for name, value in given.items()}
+    return Rows(Data(y, x, columns), source.labels(), None, 0, design)
+
+
+def arguments_by_name(
+    design: Design, source: Source, arguments: Mapping[str, Any] | None, everything: bool
+) -> dict[str, Any]:
+    """The arguments given, and for the others the columns they were made from.
+
+    Raises
+    ------
+    FormulaError
+        If such a column is not in the data and predictions depend on it, or ``everything`` is needed.
+    """
+    given = {name: value for name, value in (arguments or {}).items() if value is not None}
+    for name, column in design.row_names.items():
+        if name in given:
+            continue
+        if column in source:
+            given[name] = column
+        elif everything or name in LINEAR:
+            raise FormulaError(
+                f"the model was fitted with {name}={column!r}, and the new data have no such column; add it, or pass "
+                f"{name}= (a number for all rows will do)"
+            )
+    return given
+
+
+def _matrix(coding: Coding, values: Mapping[str, np.ndarray], n: int) -> np.ndarray:
+    x = fill(coding, values, n)
+    incomplete = gaps(coding, values, n)
+    if incomplete is not None:
+        x[incomplete] = np.nan
+    return x
+
+
+def _response(design: Design, source: Source) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
+    outcome = design.outcome
+    assert outcome is not None
+    if tolerates_missing(outcome.codes):
+        columns = _columns(source, outcome.factors)
+        variables, complete = Variables(columns, source.labels()), None
+    else:
+        variables, complete = _variables(source, outcome.factors)
+    y, others = outcome.values(variables)
+    return as_double(spread(y, complete)), {name: as_double(spread(value, complete)) for name, value in others.items()}
+
+
+def _variables(source: Source, factors: Mapping[str, Factor]) -> tuple[Variables, np.ndarray | None]:
+    """The factors' variables at the complete rows, and the mask of these."""
+    columns = _columns(source, factors)
+    as_levels = {factor.bare for factor in factors.values() if factor.bare is not None and factor.levels is not None}
+    complete = complete_rows(columns, as_levels)
+    return Variables(columns, source.labels(), complete), complete
+
+
+def _columns(source: Source, factors: Mapping[str, Factor]) -> dict[str, Column]:
+    names = dict.fromkeys(name for factor in factors.values() for name in factor.variables)
+    for name in names:
+        if name not in source:
+            raise unknown_name(name, source.names)
+    return {name: Column(name, source.column(name)) for name in names}
+
+
+def spread(values: np.ndarray, complete: np.ndarray | None) -> np.ndarray:
+    """Put the values of complete rows in their places, NaN in the others."""
+    if complete is None:
+        return values
+    out = np.full((len(complete), *values.shape[1:]), np.nan)
+    out[complete] = values
+    return out
