@@ -1,6 +1,7 @@
 """torchmle: maximum-likelihood models on PyTorch with the comfort of statsmodels."""
 
 from . import datasets, errors, formula
+from .io import load
 from .likelihood import LikelihoodModel
 from .models.counts import Poisson
 from .models.distributions import distribution_model
@@ -47,6 +48,7 @@ __all__ = [
     "InverseSquared",
     "KaplanMeier",
     "LikelihoodModel",
+    "load",
     "Log",
     "Logit",
     "MVNormal",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -10,15 +11,17 @@ import torch
 from torch import Tensor
 
 from . import covariance as covariances
+from . import starts
 from .autodiff import derivatives, row_gradients
 from .coordinates import Coordinates, fixed_entries, hold
 from .data import Data
+from .fit import Fit
 from .linalg import Inverse, invert_information
 from .model import Model
 from .objective import Objective
-from .optim import Optimum, maximize
+from .optim import Optimum, maximize, resolve_method
 from .parameters import Parameters, Values
-from .results import Fit, Results
+from .results import Results
 from .sums import row_map, row_sums
 from .transforms import Coefficients
 
@@ -192,7 +195,7 @@ class LikelihoodModel(Model):
 
     def start(self) -> Tensor:
         """Starting values in z, (k,)."""
-        return torch.zeros(self.layout.size, dtype=torch.float64)
+        return starts.best(self, starts.free_standing(self))
 
     def aliased(self) -> tuple[int, ...]:
         """Entries of theta whose columns are linear combinations of earlier ones."""
@@ -201,6 +204,15 @@ class LikelihoodModel(Model):
     def invert(self, optimum: Optimum) -> Inverse:
         """Inverse of the information at the optimum, in free coordinates."""
         return invert_information(-optimum.hessian)
+
+    @classmethod
+    def method_name(cls, method: str | None, options: Mapping[str, Any]) -> str:
+        """The method's own name; unknown methods and options are refused."""
+        try:
+            return resolve_method(method or cls.default_method, options)
+        except TypeError as error:
+            own = [name for name in inspect.signature(cls.fit).parameters if name not in ("self", "options")]
+            raise TypeError(f"{error}; fit itself takes {', '.join(own)}") from None
 
     def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
         """The maximum over free coordinates; models with a closed form override it."""
@@ -258,12 +270,13 @@ class LikelihoodModel(Model):
             After Ctrl-C, with the point reached as ``optimum``.
         """
         started = time.perf_counter()
+        method = self.method_name(method, options)
         covariance, model = covariances.choose(cov_type, cov_kwds), self
         if covariance is not None:
             model, covariance = covariance.bind(self)
         objective, start = model._objective(fix, start_params)
         optimum = model.maximize(
-            objective, start, method or model.default_method,
+            objective, start, method,
             maxiter=maxiter, tol=tol, callback=callback, progress=progress,
             names=objective.coordinates.free_names(model.layout), **options,
         )  # fmt: skip

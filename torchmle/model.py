@@ -15,7 +15,8 @@ import torch
 from .arguments import sort_arguments
 from .data import Data
 from .devices import Placement, place
-from .formula import Rows, caller_environment, design_from_arrays, design_from_formula, late_column
+from .errors import ModelError
+from .formula import Design, Rows, caller_environment, design_from_arrays, design_from_formula, late_column
 from .parameters import Parameters
 from .starts import total_weight
 from .transforms import Transform, VectorTransform
@@ -54,7 +55,8 @@ class Model:
         self.design = rows.design
         self.index, self.kept, self.dropped_rows = rows.index, rows.kept, rows.dropped
         self.placement: Placement = place(rows.data, device, dtype)
-        self.data = self._ready(rows.data, process_group)
+        self._data: Data | None = self._ready(rows.data, process_group)
+        self.shift = self._data.shift
         self.layout = self.make_layout()
 
     def _ready(self, data: Data, process_group: Any) -> Data:
@@ -115,6 +117,19 @@ class Model:
         )
         return cls(rows, data, device=device, dtype=dtype, process_group=process_group, **given.fixed)
 
+    @property
+    def data(self) -> Data:
+        """The rows of the fit.
+
+        Raises
+        ------
+        ModelError
+            The rows are gone: the result was loaded from a file, which holds none, or they were removed.
+        """
+        if self._data is None:
+            raise ModelError("this needs the rows of the fit, and a result that was saved, or whose data were removed, has none")
+        return self._data
+
     @classmethod
     def predictors(cls) -> tuple[str, ...]:
         """Names of the designs; the first takes the main formula."""
@@ -127,6 +142,28 @@ class Model:
     def make_layout(self) -> Parameters:
         """Order, labels and transforms of the parameters."""
         raise NotImplementedError
+
+    # -- without rows --------------------------------------------------------------------------------------------
+
+    @classmethod
+    def origin(cls) -> dict[str, str]:
+        """How another process finds this class."""
+        return {"class": f"{cls.__module__}:{cls.__qualname__}"}
+
+    def state(self) -> dict[str, Any]:
+        """What predictions and tables need of a model besides its design."""
+        return {"dropped_rows": self.dropped_rows, "given_arguments": list(self.given_arguments)}
+
+    @classmethod
+    def without_rows(cls, design: Design, shift: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> Any:
+        """A model that predicts and prints, but has no rows."""
+        model = cls.__new__(cls)
+        vars(model).update(
+            design=design, frame=None, index=None, kept=None, fixed_values={}, _data=None, shift=dict(shift),
+            placement=Placement(torch.device("cpu"), torch.float64), **state,
+        )  # fmt: skip
+        model.layout = model.make_layout()
+        return model
 
     # -- names and counts, after statsmodels -------------------------------------------------------------------
 
@@ -187,7 +224,7 @@ class Model:
         """The same model of fewer rows."""
         other = copy.copy(self)
         other.__dict__.pop("nobs", None)
-        other.data = self.data.take(torch.from_numpy(mask))
+        other._data = self.data.take(torch.from_numpy(mask))
         other.index = None if self.index is None else self.index[mask]
         kept = np.ones(len(mask), dtype=bool) if self.kept is None else self.kept.copy()
         kept[np.flatnonzero(kept)[~mask]] = False
@@ -219,7 +256,7 @@ class Model:
         data = rows.data.to(self.placement.device)
         added = {name: torch.full((data.n,), float(value), dtype=torch.float64, device=data.device)
                  for name, value in constants.items()}  # fmt: skip
-        return self.prepare_prediction(data.with_columns(**added).with_shift(self.data.shift)), rows.index
+        return self.prepare_prediction(data.with_columns(**added).with_shift(self.shift)), rows.index
 
     def prepare_prediction(self, data: Data) -> Data:
         """Add the columns that predictions need; there may be no response."""

@@ -70,10 +70,10 @@ class RegressionModel(LikelihoodModel):
     def coordinates(self) -> Coordinates:
         """Coordinates of the centred columns: ``intercept_theta = intercept_z - shift @ beta``."""
         k = self.layout.size
-        if not self.data.shift:
+        if not self.shift:
             return Coordinates(None, torch.zeros(k, dtype=torch.float64))
         uncentre = torch.eye(k, dtype=torch.float64)
-        for name, shift in self.data.shift.items():
+        for name, shift in self.shift.items():
             block = self.layout.block(name).reals
             uncentre[block.start + self.intercepts[name], block] -= shift.to("cpu", torch.float64)
         return Coordinates(uncentre, torch.zeros(k, dtype=torch.float64))
@@ -190,7 +190,7 @@ class RegressionModel(LikelihoodModel):
     def k_constant(self) -> int:
         """1 when the main design has a constant: a column, or a combination of columns such as a full set of dummies."""
         name = next(iter(self.parameters))
-        if name not in self.data.x:
+        if name not in self.design.columns:
             return 1
         return int(name in self.intercepts or spans_constant(self.data, name))
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,76 +13,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from . import report
-from .coordinates import Coordinates
+from . import io, report
 from .covariance import Covariance, Estimate, choose
 from .errors import ConvergenceWarning, HessianInversionWarning, RankWarning
+from .fit import Fit
 from .inference import likelihood_ratio, prediction, wald
 from .inference.distributions import quantile, two_sided
-from .linalg import Inverse
 from .optim import Optimum
 from .summary import Summary
 from .transforms import Identity, Transform
 
 if TYPE_CHECKING:
     from .data import Data
-    from .likelihood import LikelihoodModel
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Fit:
-    """A maximum of a likelihood, in tensors: what every number of a result derives from.
-
-    Attributes
-    ----------
-    model : LikelihoodModel
-    coordinates : Coordinates
-    optimum : Optimum
-    seconds : float
-        Wall time of the maximisation.
-    """
-
-    model: LikelihoodModel
-    coordinates: Coordinates
-    optimum: Optimum
-    seconds: float
-
-    @cached_property
-    def z(self) -> Tensor:
-        """Estimate in the data's coordinates, (k,)."""
-        return self.coordinates.z(self.optimum.x)
-
-    @cached_property
-    def theta(self) -> Tensor:
-        """Estimate on the real line, in the user's columns, (k,)."""
-        return self.coordinates.theta(self.z)
-
-    @cached_property
-    def inverse(self) -> Inverse:
-        """Inverse of the information in free coordinates, at unit dispersion."""
-        return self.model.invert(self.optimum)
-
-    @cached_property
-    def bread(self) -> Tensor:
-        """Inverse of the information in z, zero for what is held, (k, k)."""
-        return self.coordinates.spread(self.inverse.matrix)
-
-    @cached_property
-    def nobs(self) -> float:
-        """Observations: rows, or the sum of their frequency weights."""
-        return self.model.nobs
-
-    @property
-    def rank(self) -> int:
-        """Free coordinates."""
-        return self.coordinates.size
-
-    @cached_property
-    def scale(self) -> float:
-        """Dispersion by which the unit information is divided; 1 for most models."""
-        return self.model.dispersion(self)
 
 
 class Results:
@@ -283,8 +226,11 @@ class Results:
 
     @property
     def df_model(self) -> float:
-        """Free parameters less the constant."""
-        return float(self.fit.rank - self.k_constant)
+        """Free coefficients of the main predictor, less the constant."""
+        main = self.model.layout.blocks[0].reals if self.model.layout.blocks else slice(0, 0)
+        held = {*self.fit.coordinates.fixed, *self.fit.coordinates.dropped}
+        free = sum(i not in held for i in range(main.start, main.stop))
+        return float(free - self.k_constant)
 
     @property
     def df_resid(self) -> float:
@@ -543,9 +489,7 @@ class Results:
 
     def save(self, path: Any) -> None:
         """Write the result to a file, without any training row; `torchmle.load` reads it."""
-        from .io import save
-
-        save(self, path)
+        io.save(self, path)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {type(self.model).__name__}: {len(self.names)} parameters, llf {self.llf:.6g}>"

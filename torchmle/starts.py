@@ -12,12 +12,13 @@ from .sums import row_sums
 from .transforms import Identity, Transform
 
 if TYPE_CHECKING:
+    from .likelihood import LikelihoodModel
     from .regression import RegressionModel
 
 SAMPLE_ROWS = 20_000
 
 
-def best(model: RegressionModel, points: list[Tensor]) -> Tensor:
+def best(model: LikelihoodModel, points: list[Tensor]) -> Tensor:
     """The point with the highest log-likelihood on a sample of the rows; the last when none is finite."""
     data = model.data
     if data.n > SAMPLE_ROWS:
@@ -25,6 +26,22 @@ def best(model: RegressionModel, points: list[Tensor]) -> Tensor:
     values = torch.stack([model.sums(point, 0, data)[0] for point in points])
     values = torch.where(torch.isfinite(values), values, torch.full_like(values, -torch.inf))
     return points[int(values.argmax())] if bool((values > -torch.inf).any()) else points[-1]
+
+
+def free_standing(model: LikelihoodModel) -> list[Tensor]:
+    """Guesses for parameters that stand alone: the centre and the spread of the response, or zero."""
+    zero = torch.zeros(model.layout.size, dtype=torch.float64)
+    y = model.data.y
+    if y is None or y.ndim != 1:
+        return [zero]
+    centre, spread = float(y.mean()), float(y.std(correction=0))
+    guess = zero.clone()
+    for block in model.layout.blocks:
+        if isinstance(block.transform, Identity):
+            guess[block.reals] = centre
+        elif isinstance(block.transform, Transform) and spread > 0:
+            guess[block.reals] = _middle(block.transform, spread)
+    return [guess, zero]
 
 
 def candidates(model: RegressionModel) -> list[Tensor]:

@@ -75,6 +75,13 @@ class DistributionModel(RegressionModel):
 
     distribution: type[torch.distributions.Distribution]
 
+    @classmethod
+    def origin(cls) -> dict[str, str]:
+        if cls.__bases__ != (DistributionModel,) or "loglike_obs" in vars(cls):
+            return super().origin()
+        home = cls.distribution
+        return {"distribution": f"{home.__module__}:{home.__qualname__}", "main": next(iter(cls.parameters))}
+
     def at(self, p: Values) -> torch.distributions.Distribution:
         """The distribution of each row."""
         arguments = {}

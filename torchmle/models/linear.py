@@ -14,6 +14,7 @@ from torch import Tensor
 from .. import report
 from ..autodiff import Curvature, Eta
 from ..data import Data
+from ..fit import Fit
 from ..inference.distributions import chi2_tail, f_tail
 from ..least_squares import LeastSquaresOptimum, orthogonal_solution, row_weights
 from ..linalg import Inverse, invert_information, triangular_factor
@@ -21,7 +22,7 @@ from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
 from ..regression import RegressionModel
-from ..results import Array, Fit, Results
+from ..results import Array, Results
 from ..sums import block_slices, row_map, row_sums
 from ..transforms import Identity
 
@@ -33,7 +34,7 @@ GRAM_CONDITION = 1e6  # of the scaled X'X, up to which standard errors from it k
 class LinearResults(Results):
     """Least squares: R-squared, F test, residuals, Student's t."""
 
-    saved = (*Results.saved, "ssr", "centered_tss", "uncentered_tss", "condition_number", "_shape")
+    saved = (*Results.saved, "ssr", "centered_tss", "uncentered_tss", "condition_number", "fvalue", "_shape")
     default_use_t = True
 
     @cached_property
@@ -279,6 +280,11 @@ class WLS(RegressionModel):
         return round(self._response_mean() / grid) * grid
 
     # -- solving -----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def method_name(cls, method: str | None, options: Any) -> str:
+        """As for other models, with statsmodels' "qr" and "pinv" for the closed form."""
+        return method if method in CLOSED_FORM[1:] and not options else super().method_name(method, options)
 
     def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
         """Least squares by QR; by Newton's method, here the normal equations, where X is large and well conditioned."""

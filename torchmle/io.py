@@ -1,0 +1,165 @@
+"""Saved results: a zip of one JSON text and one array archive. No training row, and nothing that runs on loading."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import json
+import sys
+import zipfile
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .coordinates import Coordinates
+from .covariance import Covariance, Estimate, choose
+from .errors import ModelError
+from .fit import Fit
+from .formula import Design
+from .linalg import Inverse
+from .optim import Optimum, Status, Step
+
+if TYPE_CHECKING:
+    from .results import Results
+
+FORMAT = 1
+
+
+def save(results: Results, path: Any) -> None:
+    """Write a result to a file.
+
+    The file holds estimates, their covariance, fit statistics and the recipe of the design; its size depends on the
+    number of parameters, not on the number of rows.
+
+    Parameters
+    ----------
+    path : str or path-like
+
+    Raises
+    ------
+    FormulaError
+        The formula uses a function that another process could not import; the message names it.
+    """
+    tensors, scalars = _contents(results)
+    archive = io.BytesIO()
+    np.savez(archive, **{name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
+    with zipfile.ZipFile(Path(path), "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("result.json", json.dumps(scalars))
+        file.writestr("arrays.npz", archive.getvalue())
+
+
+def load(path: Any, model: type | None = None) -> Results:
+    """Read a result that `Results.save` wrote.
+
+    Parameters
+    ----------
+    path : str or path-like
+    model : type, optional
+        The model's class, when it was defined in a script or notebook.
+
+    Returns
+    -------
+    Results
+        On the CPU. It predicts, tests and prints; what needs the rows of the fit raises `ModelError`.
+    """
+    with zipfile.ZipFile(Path(path)) as file:
+        scalars = json.loads(file.read("result.json"))
+        with np.load(io.BytesIO(file.read("arrays.npz")), allow_pickle=False) as archive:
+            tensors = {name: torch.from_numpy(np.array(archive[name])) for name in archive.files}
+    if scalars["format"] != FORMAT:
+        raise ModelError(f"{path} has format {scalars['format']}; this version reads format {FORMAT}")
+    return _rebuild(tensors, scalars, model or find_class(scalars["origin"]))
+
+
+def _contents(results: Results) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and JSON values of a result."""
+    fit, model, optimum = results.fit, results.model, results.optim
+    tensors = {name: value for name, value in {
+        "x": optimum.x, "gradient": optimum.gradient, "hessian": optimum.hessian, "inverse": fit.inverse.matrix,
+        "direction": fit.inverse.direction, "uncentre": fit.coordinates.uncentre, "origin": fit.coordinates.origin,
+        "basis": fit.coordinates.basis, **{f"shift.{name}": shift for name, shift in model.shift.items()},
+    }.items() if value is not None}  # fmt: skip
+    scalars = {
+        "format": FORMAT,
+        "origin": model.origin(),
+        "design": model.design.to_dict(),
+        "model": model.state(),
+        "optimum": _plain(optimum),
+        "inverse": [fit.inverse.condition, fit.inverse.eigenvalue],
+        "coordinates": [fit.coordinates.fixed, fit.coordinates.dropped],
+        "fit": {"seconds": fit.seconds, "nobs": fit.nobs, "scale": fit.scale},
+        "use_t": results.use_t,
+        "statistics": {name: getattr(results, name) for name in results.saved},
+        "cov_type": results.cov_type,
+    }
+    if results.covariance is not None:
+        tensors["covariance"] = results.estimate.matrix
+        estimate = results.estimate
+        scalars["estimate"] = [estimate.description, estimate.df, estimate.n_groups]
+    return tensors, scalars
+
+
+def _plain(optimum: Optimum) -> dict[str, Any]:
+    """The fields of an optimum that are not tensors."""
+    values = {field.name: getattr(optimum, field.name) for field in fields(Optimum)}
+    kept = {name: value for name, value in values.items() if not isinstance(value, Tensor) and name != "direction"}
+    return {**kept, "status": optimum.status.name, "history": [list(vars(step).values()) for step in optimum.history]}
+
+
+def _rebuild(tensors: dict[str, Tensor], scalars: dict[str, Any], model_class: Any) -> Results:
+    shift = {name.partition(".")[2]: tensor for name, tensor in tensors.items() if name.startswith("shift.")}
+    model = model_class.without_rows(Design.from_dict(scalars["design"]), shift, scalars["model"])
+    told = scalars["optimum"]
+    optimum = Optimum(**{
+        **told, "x": tensors["x"], "gradient": tensors["gradient"], "hessian": tensors["hessian"], "direction": None,
+        "status": Status[told["status"]], "history": tuple(Step(*step) for step in told["history"]),
+        "names": tuple(told["names"]),
+    })  # fmt: skip
+    fixed, dropped = scalars["coordinates"]
+    coordinates = Coordinates(tensors.get("uncentre"), tensors["origin"], tensors.get("basis"), tuple(fixed), tuple(dropped))
+    fit = Fit(model, coordinates, optimum, scalars["fit"].pop("seconds"))
+    vars(fit).update(scalars["fit"], inverse=Inverse(tensors["inverse"], *scalars["inverse"], tensors["direction"]))
+    results = model.results_class(fit, _covariance(scalars["cov_type"]), scalars["use_t"])
+    vars(results).update(scalars["statistics"])
+    if "estimate" in scalars:
+        description, df, groups = scalars["estimate"]
+        vars(results).update(estimate=Estimate(tensors["covariance"], description, df, tuple(groups)))
+    return results
+
+
+def _covariance(name: str | None) -> Covariance | None:
+    return choose(name)
+
+
+def find_class(origin: dict[str, str]) -> Any:
+    """The class a file names. Only modules of this package or already imported ones are looked into.
+
+    Raises
+    ------
+    ModelError
+        The class is not to be found; the message says how to name it.
+    """
+    if "distribution" in origin:
+        from .models.distributions import distribution_model
+
+        return distribution_model(_lookup(origin["distribution"]), origin["main"])
+    return _lookup(origin["class"])
+
+
+def _lookup(path: str) -> Any:
+    module, _, name = path.partition(":")
+    if module.split(".")[0] in ("torchmle", "torch"):
+        importlib.import_module(module)
+    found: Any = sys.modules.get(module)
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    if found is None:
+        raise ModelError(
+            f"the class {name!r} of module {module!r} is not known here; import that module first, or pass "
+            f"torchmle.load(path, model=...) the class"
+        )
+    return found
