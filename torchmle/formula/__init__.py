@@ -3,6 +3,7 @@
 from .arrays import design_from_arrays
 from .build import design_from_formula
 from .design import Design, Rows
+from .design_info import design_info
 from .environment import caller_environment
 from .rowargs import late_column
 from .surv import Surv
@@ -14,5 +15,6 @@ __all__ = [
     "caller_environment",
     "design_from_arrays",
     "design_from_formula",
+    "design_info",
     "late_column",
 ]

@@ -156,6 +156,16 @@ class Design:
 
         return design_to_dict(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # compiled expressions and modules cannot be pickled; the description can
+        return Design.from_dict, (self.to_dict(),)
+
+    def __copy__(self) -> Design:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Design:
+        return self  # immutable, so a copy would only cost time
+
     @classmethod
     def from_dict(cls, content: Mapping[str, Any]) -> Design:
         """The design that `to_dict` described. Its formulas are code: load only what you trust."""

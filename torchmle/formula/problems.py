@@ -17,9 +17,8 @@ class IncompleteDataError(FormulaError, MissingDataError):
 def unknown_name(name: str, known: Iterable[str], role: str = "column") -> FormulaError:
     """Error for a name that is nowhere, with the near names as suggestions."""
     known = [str(other) for other in known]
-    near = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    # difflib is case sensitive, but a wrong case is the commonest slip
-    near += [other for other in known if other.lower() == name.lower() and other not in near]
+    near = [other for other in known if other.lower() == name.lower()]
+    near = near or difflib.get_close_matches(name, known, n=3, cutoff=0.6)
     hint = f"did you mean {' or '.join(repr(other) for other in near)}?" if near else f"known: {shorten(known, 12)}"
     return FormulaError(f"there is no {role} {name!r}; {hint}")
 
