@@ -8,7 +8,7 @@ from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .likelihood import LikelihoodModel
+    from .model import Model
 
 EVERY_MODEL = ("freq_weights",)
 
@@ -23,17 +23,15 @@ class Arguments:
     formulas : formulas of further parameters
     designs : matrices of further parameters
     fixed : numbers at which parameters are held
-    options : the model's own options
     """
 
     rows: dict[str, Any] = field(default_factory=dict)
     formulas: dict[str, str] = field(default_factory=dict)
     designs: dict[str, Any] = field(default_factory=dict)
     fixed: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
 
 
-def sort_arguments(model: LikelihoodModel | type[LikelihoodModel], arguments: Mapping[str, Any]) -> Arguments:
+def sort_arguments(model: type[Model], arguments: Mapping[str, Any]) -> Arguments:
     """Sort keyword arguments; refuse the ones the model does not know, with the list of those it does."""
     sorted_, rows = Arguments(), (*EVERY_MODEL, *model.row_arguments)
     for name, value in arguments.items():
@@ -59,8 +57,8 @@ def _kind(value: Any, predictor: bool) -> str:
     return "designs"
 
 
-def _unknown(model: LikelihoodModel | type[LikelihoodModel], name: str, rows: tuple[str, ...]) -> str:
-    owner = model.__name__ if isinstance(model, type) else type(model).__name__
+def _unknown(model: type[Model], name: str, rows: tuple[str, ...]) -> str:
+    owner = model.__name__
     if name == "weights":
         return (
             f"{owner} does not take a bare weights=, which could mean several things: freq_weights= repeats rows; "

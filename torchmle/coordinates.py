@@ -17,7 +17,6 @@ import torch
 from torch import Tensor
 
 from .parameters import Parameters
-from .transforms import VectorTransform
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def hold(coordinates: Coordinates, values: Mapping[int, float], dropped: tuple[i
         Index in theta to value.
     dropped : tuple of int
     """
-    held = {**values, **{index: 0.0 for index in dropped}}
+    held = {**values, **dict.fromkeys(dropped, 0.0)}
     if not held:
         return coordinates
     k = len(coordinates.origin)
@@ -124,7 +123,7 @@ def _fixed_entry(parameters: Parameters, name: str, value: object) -> dict[int, 
     for block in parameters.blocks:
         if name == block.name and (number.ndim > 0 or block.reals.stop - block.reals.start == 1):
             transform = block.transform
-            real = transform.inverse(number) if isinstance(transform, VectorTransform) else transform.inverse(number)
+            real = transform.inverse(number)
             indices = range(block.reals.start, block.reals.stop)
         elif name in block.labels and (block.is_identity or len(block.labels) == 1):
             real = block.real(number.reshape(1))

@@ -30,7 +30,7 @@ convention      OLS and WLS                                         other models
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -39,12 +39,12 @@ import torch
 from torch import Tensor
 
 from .linalg import invert_information
-from .sums import row_map, row_sums
+from .sums import row_sums
 
 if TYPE_CHECKING:
     from .data import Data
+    from .fit import Fit
     from .likelihood import LikelihoodModel
-    from .results import Fit
 
 CONVENTIONS = ("statsmodels", "R", "stata", "none")
 
@@ -93,7 +93,7 @@ class Covariance:
 class Nonrobust(Covariance):
     """Inverse of the observed information, times the dispersion."""
 
-    name: str = "nonrobust"  # type: ignore[misc]
+    name: str = "nonrobust"
     robust: ClassVar[bool] = False
 
     def estimate(self, fit: Fit) -> Estimate:
@@ -105,7 +105,7 @@ class Nonrobust(Covariance):
 class Expected(Covariance):
     """Inverse of the expected information, times the dispersion."""
 
-    name: str = "eim"  # type: ignore[misc]
+    name: str = "eim"
     robust: ClassVar[bool] = False
 
     def estimate(self, fit: Fit) -> Estimate:
@@ -118,13 +118,14 @@ class Expected(Covariance):
 class OPG(Covariance):
     """Inverse of the outer product of the scores."""
 
-    name: str = "opg"  # type: ignore[misc]
+    name: str = "opg"
     robust: ClassVar[bool] = False
 
     def estimate(self, fit: Fit) -> Estimate:
         inverse = invert_information(fit.coordinates.free_hessian(meat(fit))).matrix
         return Estimate(
-            fit.coordinates.spread(inverse) * fit.scale**2, "Standard Errors by the outer product of the gradients (OPG)."
+            fit.coordinates.spread(inverse) * fit.scale**2,
+            "Standard Errors by the outer product of the gradients (OPG).",
         )
 
 
@@ -132,7 +133,7 @@ class OPG(Covariance):
 class HC(Covariance):
     """Heteroscedasticity robust: HC0 to HC3."""
 
-    name: str = "HC0"  # type: ignore[misc]
+    name: str = "HC0"
     convention: str = "statsmodels"
 
     def estimate(self, fit: Fit) -> Estimate:
@@ -162,11 +163,13 @@ class Cluster(Covariance):
     convention: str = "statsmodels"
     use_correction: bool = True
     df_correction: bool = True
-    name: str = "cluster"  # type: ignore[misc]
+    name: str = "cluster"
 
     def bind(self, model: LikelihoodModel) -> tuple[LikelihoodModel, Covariance]:
         if self.groups is None:
-            raise KeyError("cov_type='cluster' needs cov_kwds={'groups': ...}: a column name, an array or a list of them")
+            raise KeyError(
+                "cov_type='cluster' needs cov_kwds={'groups': ...}: a column name, an array or a list of them"
+            )
         columns = [model.row_column(group, "groups") for group in groupings(self.groups, model.column_names)]
         present = ~np.any([_missing(column) for column in columns], axis=0)
         if not present.all():
@@ -219,7 +222,7 @@ class HAC(Covariance):
     maxlags: int | None = None
     kernel: str = "bartlett"
     use_correction: bool = False
-    name: str = "HAC"  # type: ignore[misc]
+    name: str = "HAC"
 
     def bind(self, model: LikelihoodModel) -> tuple[LikelihoodModel, Covariance]:
         if self.maxlags is None:
@@ -248,12 +251,15 @@ KINDS: Mapping[str, Callable[..., Covariance]] = {
     "oim": Nonrobust,
     "eim": Expected,
     "opg": OPG,
-    **{name.lower(): (lambda convention="statsmodels", name=name: HC(name, convention)) for name in ("HC0", "HC1", "HC2", "HC3")},
+    **{
+        name.lower(): (lambda convention="statsmodels", name=name: HC(name, convention))
+        for name in ("HC0", "HC1", "HC2", "HC3")
+    },
     "cluster": Cluster,
     "hac": HAC,
 }
 OPTIONS: Mapping[str, tuple[str, ...]] = {
-    **{name: ("convention",) for name in ("hc0", "hc1", "hc2", "hc3")},
+    **dict.fromkeys(("hc0", "hc1", "hc2", "hc3"), ("convention",)),
     "cluster": ("groups", "convention", "use_correction", "df_correction"),
     "hac": ("maxlags", "kernel", "use_correction"),
 }
@@ -279,7 +285,9 @@ def choose(cov_type: str | None, cov_kwds: Mapping[str, Any] | None = None) -> C
     known = OPTIONS.get(key, ())
     unknown = [name for name in options if name not in known]
     if unknown:
-        raise TypeError(f"cov_type={cov_type!r} does not take {unknown[0]!r}; it takes {', '.join(known) or 'no options'}")
+        raise TypeError(
+            f"cov_type={cov_type!r} does not take {unknown[0]!r}; it takes {', '.join(known) or 'no options'}"
+        )
     if options.get("convention", "none") not in CONVENTIONS:
         raise ValueError(f"convention must be one of {', '.join(CONVENTIONS)}, not {options['convention']!r}")
     return KINDS[key](**options)

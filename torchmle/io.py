@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from .coordinates import Coordinates
-from .covariance import Covariance, Estimate, choose
+from .covariance import Estimate, choose
 from .errors import ModelError
 from .fit import Fit
 from .formula import Design
@@ -46,7 +46,8 @@ def save(results: Results, path: Any) -> None:
     """
     tensors, scalars = _contents(results)
     archive = io.BytesIO()
-    np.savez(archive, **{name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()})
+    arrays: dict[str, Any] = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
+    np.savez(archive, **arrays)
     with zipfile.ZipFile(Path(path), "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("result.json", json.dumps(scalars))
         file.writestr("arrays.npz", archive.getvalue())
@@ -120,19 +121,19 @@ def _rebuild(tensors: dict[str, Tensor], scalars: dict[str, Any], model_class: A
         "names": tuple(told["names"]),
     })  # fmt: skip
     fixed, dropped = scalars["coordinates"]
-    coordinates = Coordinates(tensors.get("uncentre"), tensors["origin"], tensors.get("basis"), tuple(fixed), tuple(dropped))
+    coordinates = Coordinates(
+        tensors.get("uncentre"), tensors["origin"], tensors.get("basis"), tuple(fixed), tuple(dropped)
+    )
     fit = Fit(model, coordinates, optimum, scalars["fit"].pop("seconds"))
-    vars(fit).update(scalars["fit"], inverse=Inverse(tensors["inverse"], *scalars["inverse"], tensors["direction"]))
-    results = model.results_class(fit, _covariance(scalars["cov_type"]), scalars["use_t"])
+    condition, eigenvalue = scalars["inverse"]
+    inverse = Inverse(tensors["inverse"], condition, eigenvalue, tensors["direction"])
+    vars(fit).update(scalars["fit"], inverse=inverse)
+    results = model.results_class(fit, choose(scalars["cov_type"]), scalars["use_t"])
     vars(results).update(scalars["statistics"])
     if "estimate" in scalars:
         description, df, groups = scalars["estimate"]
         vars(results).update(estimate=Estimate(tensors["covariance"], description, df, tuple(groups)))
     return results
-
-
-def _covariance(name: str | None) -> Covariance | None:
-    return choose(name)
 
 
 def find_class(origin: dict[str, str]) -> Any:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -41,8 +41,8 @@ class LeastSquaresOptimum(Optimum):
         Weighted sum of squared residuals.
     """
 
-    inverse: Inverse = Inverse(torch.empty(0, 0), 1.0, 1.0, torch.empty(0))
-    ssr: float = float("nan")
+    inverse: Inverse = field(kw_only=True)
+    ssr: float = field(kw_only=True)
 
 
 def row_weights(block: Data, frequencies: bool = True) -> Tensor:

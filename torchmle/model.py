@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from functools import cached_property
+from numbers import Real
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -127,7 +128,9 @@ class Model:
             The rows are gone: the result was loaded from a file, which holds none, or they were removed.
         """
         if self._data is None:
-            raise ModelError("this needs the rows of the fit, and a result that was saved, or whose data were removed, has none")
+            raise ModelError(
+                "this needs the rows of the fit, and a result that was saved, or whose data were removed, has none"
+            )
         return self._data
 
     @classmethod
@@ -185,7 +188,7 @@ class Model:
     @property
     def endog(self) -> Any:
         """The response, an ndarray on the CPU."""
-        return None if self.data.y is None else self.data.y.cpu().numpy()
+        return self.data.y.cpu().numpy()
 
     @property
     def exog(self) -> Any:
@@ -214,8 +217,11 @@ class Model:
     def frame_rows(self) -> pd.DataFrame:
         """The rows of the fit as a frame: the user's, or the columns of the designs."""
         if self.frame is None:
-            columns = {name: x[:, j] for key, names in self.design.columns.items()
-                       for j, (name, x) in enumerate(zip(names, [self.data.x[key].cpu().numpy()] * len(names), strict=True))}
+            columns = {
+                name: x[:, j]
+                for key, names in self.design.columns.items()
+                for j, (name, x) in enumerate(zip(names, [self.data.x[key].cpu().numpy()] * len(names), strict=True))
+            }
             return pd.DataFrame(columns, index=self.index)  # fmt: skip
         frame = self.frame.to_pandas() if hasattr(self.frame, "to_pandas") else pd.DataFrame(self.frame)
         return frame if self.kept is None else frame[self.kept]
@@ -246,7 +252,7 @@ class Model:
         """New rows through the design, in the coordinates of the fit."""
         named = {name: column for name, column in self.design.row_names.items() if name in self.linear_arguments()}
         arguments = {**named, **arguments}
-        constants = {name: value for name, value in arguments.items() if np.isscalar(value) and not isinstance(value, str)}
+        constants = {name: float(value) for name, value in arguments.items() if isinstance(value, Real)}
         rest = {name: value for name, value in arguments.items() if name not in constants}
         if transform or not self.design.formulas:
             rows = self.design.rows(exog, arguments=rest)
@@ -254,7 +260,7 @@ class Model:
             main = self.predictors()[0]
             rows = design_from_arrays(np.zeros(len(exog)), {main: exog}, arguments=rest)
         data = rows.data.to(self.placement.device)
-        added = {name: torch.full((data.n,), float(value), dtype=torch.float64, device=data.device)
+        added = {name: torch.full((data.n,), value, dtype=torch.float64, device=data.device)
                  for name, value in constants.items()}  # fmt: skip
         return self.prepare_prediction(data.with_columns(**added).with_shift(self.shift)), rows.index
 

@@ -18,7 +18,9 @@ class Values:
     never pays for (or overflows in) the natural one.
     """
 
-    def __init__(self, real: Mapping[str, Tensor], transforms: Mapping[str, Transform | VectorTransform], **given: Tensor):
+    def __init__(
+        self, real: Mapping[str, Tensor], transforms: Mapping[str, Transform | VectorTransform], **given: Tensor
+    ):
         self.real = RealValues(real)
         self._transforms = transforms
         self._given = given
@@ -141,7 +143,10 @@ class Parameters:
 
     def values(self, theta: Tensor) -> Values:
         """Natural values by name, differentiable in theta."""
-        real = {b.name: theta[b.reals] if isinstance(b.transform, VectorTransform) else theta[b.reals][0] for b in self.blocks}
+        real = {
+            b.name: theta[b.reals] if isinstance(b.transform, VectorTransform) else theta[b.reals][0]
+            for b in self.blocks
+        }
         return Values(real, {b.name: b.transform for b in self.blocks})
 
     def natural(self, theta: Tensor) -> Tensor:

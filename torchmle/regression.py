@@ -7,8 +7,10 @@ g (n, m) by one backward pass, h (n, m, m) by m more.  Then the score is ``X_j' 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
+from types import MappingProxyType
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -43,7 +45,7 @@ class RegressionModel(LikelihoodModel):
     ...         return -z - torch.exp(-z) - torch.log(p.sigma)
     """
 
-    parameters: dict[str, Transform]
+    parameters: ClassVar[Mapping[str, Transform]] = MappingProxyType({})
 
     @classmethod
     def predictors(cls) -> tuple[str, ...]:
@@ -127,7 +129,9 @@ class RegressionModel(LikelihoodModel):
         g : m tensors (n,)
         h : m rows; row j holds the second derivatives with predictors j, j+1, ...  Empty when order < 2.
         """
-        return row_derivatives(lambda point: self._checked(self.loglike_obs(self.values(point), data), data), eta, order)
+        return row_derivatives(
+            lambda point: self._checked(self.loglike_obs(self.values(point), data), data), eta, order
+        )
 
     def block_sums(self, z: Tensor, data: Data, order: int) -> tuple[Tensor, ...]:
         eta, weights = self.eta(z, data), data.get("freq_weights")

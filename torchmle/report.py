@@ -56,9 +56,9 @@ def scale_notes(results: Results) -> list[str]:
     for block in results.model.layout.blocks:
         transform = results.model.parameters.get(block.name)
         formula = results.model.design.formulas.get(block.name)
-        if formula is not None and transform is not None and block is not results.model.layout.blocks[0]:
-            if not isinstance(transform, Identity):
-                notes.append(f"{block.name}[...] are coefficients of {type(transform).__name__.lower()}({block.name})")
+        given = formula is not None and block is not results.model.layout.blocks[0]
+        if given and transform is not None and not isinstance(transform, Identity):
+            notes.append(f"{block.name}[...] are coefficients of {type(transform).__name__.lower()}({block.name})")
     fixed = [name for name, held in zip(results.names, results.fixed, strict=True) if held]
     if fixed:
         notes.append(f"Held fixed: {', '.join(fixed)}")
@@ -94,7 +94,19 @@ def tidy(results: Results, level: float, exponentiate: bool) -> pd.DataFrame:
 
 def glance(results: Results) -> pd.DataFrame:
     """One row of fit statistics; what a model does not have is left out."""
-    names = ("nobs", "df_model", "df_resid", "llf", "aic", "bic", "scale", "rsquared", "prsquared", "converged", "cov_type")
+    names = (
+        "nobs",
+        "df_model",
+        "df_resid",
+        "llf",
+        "aic",
+        "bic",
+        "scale",
+        "rsquared",
+        "prsquared",
+        "converged",
+        "cov_type",
+    )
     return pd.DataFrame([{name: getattr(results, name) for name in names if hasattr(results, name)}])
 
 
@@ -104,7 +116,9 @@ def augment(results: Results) -> pd.DataFrame:
     frame = model.frame_rows()
     fitted = np.asarray(results.predict())
     if fitted.ndim > 1:
-        return frame.assign(**{f".fitted_{name}": column for name, column in zip(model.design.response, fitted.T, strict=True)})
+        return frame.assign(
+            **{f".fitted_{name}": column for name, column in zip(model.design.response, fitted.T, strict=True)}
+        )
     added = {".fitted": fitted}
     if hasattr(results, "resid"):
         added[".resid"] = np.asarray(results.resid)

@@ -304,7 +304,9 @@ class Results:
         if not self.converged:
             found.append(f"Not converged: {self.optim.message}")
         if self.dropped_columns:
-            found.append(f"Rank deficient design: dropped {', '.join(self.dropped_columns)} (linear combinations of others)")
+            found.append(
+                f"Rank deficient design: dropped {', '.join(self.dropped_columns)} (linear combinations of others)"
+            )
         if not self.fit.inverse.definite:
             found.append(self.inversion_message)
         return found
@@ -312,7 +314,9 @@ class Results:
     def announce(self, disp: bool = False) -> None:
         """Warn of what went wrong; print how the optimisation ended if `disp` is on."""
         if not self.converged:
-            warnings.warn(f"Maximum likelihood did not converge: {self.optim.message}", ConvergenceWarning, stacklevel=3)
+            warnings.warn(
+                f"Maximum likelihood did not converge: {self.optim.message}", ConvergenceWarning, stacklevel=3
+            )
         if self.dropped_columns:
             warnings.warn(
                 f"columns left out because they are linear combinations of others: {', '.join(self.dropped_columns)}",
@@ -462,7 +466,9 @@ class Results:
         assert covariance is not None
         model, covariance = covariance.bind(self.model)
         if model is not self.model:
-            raise ValueError("the groups are missing for some rows of the fit; refit with this cov_type to leave them out")
+            raise ValueError(
+                "the groups are missing for some rows of the fit; refit with this cov_type to leave them out"
+            )
         return type(self)(self.fit, covariance, use_t)
 
     def summary(
@@ -492,7 +498,9 @@ class Results:
         io.save(self, path)
 
     def __repr__(self) -> str:
-        return f"<{type(self).__name__} of {type(self.model).__name__}: {len(self.names)} parameters, llf {self.llf:.6g}>"
+        return (
+            f"<{type(self).__name__} of {type(self.model).__name__}: {len(self.names)} parameters, llf {self.llf:.6g}>"
+        )
 
 
 def _interval(value: float, se: float, scale: Transform, q: float) -> tuple[float, float]:

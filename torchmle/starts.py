@@ -31,7 +31,7 @@ def best(model: LikelihoodModel, points: list[Tensor]) -> Tensor:
 def free_standing(model: LikelihoodModel) -> list[Tensor]:
     """Guesses for parameters that stand alone: the centre and the spread of the response, or zero."""
     zero = torch.zeros(model.layout.size, dtype=torch.float64)
-    y = model.data.y
+    y = model.data.response
     if y is None or y.ndim != 1:
         return [zero]
     centre, spread = float(y.mean()), float(y.std(correction=0))
@@ -47,7 +47,7 @@ def free_standing(model: LikelihoodModel) -> list[Tensor]:
 def candidates(model: RegressionModel) -> list[Tensor]:
     """Guesses for any regression model: location from the response, scales of one or of its spread, then zero."""
     zero = torch.zeros(model.layout.size, dtype=torch.float64)
-    y = model.data.y
+    y = model.data.response
     if y is None or y.ndim != 1 or not y.is_floating_point():
         return [zero]
     points = []
@@ -62,7 +62,7 @@ def _locations(model: RegressionModel) -> list[tuple[Tensor, float]]:
     name, transform = next(iter(model.parameters.items()))
     block = model.layout.block(name)
     zero = torch.zeros(model.layout.size, dtype=torch.float64)
-    y = model.data.y.to(torch.float64)  # type: ignore[union-attr]
+    y = model.data.y.to(torch.float64)
     found = [(zero, float(y.std(correction=0)))]
     position = _constant_position(model, name)
     if position is not None:

@@ -6,8 +6,10 @@ sums.  A model says what one block of rows gives; only this module knows how man
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -72,7 +74,7 @@ def row_map(function: Callable[[Data], Tensor], data: Data, rows: int | None = N
     return torch.cat([part.cpu() for part in _threaded(lambda rows: function(data.block(rows)), slices, data)])
 
 
-def _runs(slices: list[slice], function: BlockFunction, data: Data) -> Iterable[tuple[Tensor, ...]]:
+def _runs(slices: list[slice], function: BlockFunction, data: Data) -> Iterator[tuple[Tensor, ...]]:
     """Partial sums of a few runs of consecutive blocks, in order."""
     first = function(data.block(slices[0]))
     few = sum(value.numel() for value in first) > LARGE_RESULT or data.device.type != "cpu"
@@ -87,10 +89,10 @@ def _runs(slices: list[slice], function: BlockFunction, data: Data) -> Iterable[
         return totals
 
     yield tuple(value.clone() for value in first)
-    yield from _threaded(run, list(zip(bounds[:-1], bounds[1:], strict=True)), data)
+    yield from _threaded(run, list(pairwise(bounds)), data)
 
 
-def _threaded(function: Callable, items: list, data: Data) -> Iterable:
+def _threaded(function: Callable[[Any], Any], items: list[Any], data: Data) -> Iterator[Any]:
     """Map over worker threads on a CPU, in order; each worker computes with one thread of its own.
 
     Small operations shared out inside torch wait for each other, the more so when another process is busy;

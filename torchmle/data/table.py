@@ -35,9 +35,9 @@ class Data:
         If the tensors do not have the same number of rows.
     """
 
-    __slots__ = ("y", "x", "columns", "shift", "group", "n")
+    __slots__ = ("columns", "group", "n", "response", "shift", "x")
 
-    y: Tensor | None
+    response: Tensor | None
     x: Mapping[str, Tensor]
     columns: Mapping[str, Tensor]
     shift: Mapping[str, Tensor]
@@ -53,7 +53,7 @@ class Data:
         group: Any = None,
     ):
         put = super().__setattr__  # this class's own __setattr__ refuses
-        put("y", y)
+        put("response", y)
         put("x", dict(x))
         put("columns", dict(columns or {}))
         put("shift", dict(shift or {}))
@@ -68,13 +68,15 @@ class Data:
         # object that is still empty, so they must fail here without touching self.columns.
         if name in Data.__slots__ or name.startswith("__"):
             raise AttributeError(name)
+        if name == "y":  # the property found no response
+            raise AttributeError("these rows have no response: they are rows to predict")
         columns = self.columns
         if name in columns:
             return columns[name]
         raise AttributeError(f"the data have no column {name!r}; known columns: {', '.join(columns) or 'none'}")
 
     def __reduce__(self):
-        return Data, (self.y, self.x, self.columns, self.shift)  # a process group belongs to its process
+        return Data, (self.response, self.x, self.columns, self.shift)  # a process group belongs to its process
 
     def __repr__(self) -> str:
         x = ", ".join(f"{name}: {tuple(value.shape)}" for name, value in self.x.items())
@@ -86,24 +88,31 @@ class Data:
 
     def with_columns(self, **tensors: Tensor) -> Data:
         """Copy with these columns added or replaced."""
-        return Data(self.y, self.x, {**self.columns, **tensors}, self.shift, self.group)
+        return Data(self.response, self.x, {**self.columns, **tensors}, self.shift, self.group)
 
     def with_shift(self, shift: Mapping[str, Tensor]) -> Data:
         """Copy whose blocks are centred by these values."""
-        return Data(self.y, self.x, self.columns, shift, self.group)
+        return Data(self.response, self.x, self.columns, shift, self.group)
 
     def with_group(self, group: Any) -> Data:
         """Copy whose sums are added over a process group."""
-        return Data(self.y, self.x, self.columns, self.shift, group)
+        return Data(self.response, self.x, self.columns, self.shift, group)
+
+    @property
+    def y(self) -> Tensor:
+        """The response, (n,) or (n, q)."""
+        if self.response is None:
+            raise AttributeError("y")
+        return self.response
 
     @property
     def device(self) -> torch.device:
         """Where the tensors are."""
-        held = (self.y, *self.x.values(), *self.columns.values())
+        held = (self.response, *self.x.values(), *self.columns.values())
         return next((tensor.device for tensor in held if tensor is not None), torch.device("cpu"))
 
     @property
-    def X(self) -> Tensor:  # noqa: N802 - the design's usual name
+    def X(self) -> Tensor:
         """The main design."""
         return next(iter(self.x.values()))
 
@@ -127,7 +136,7 @@ class Data:
 
         x = {name: _centred(double(value), self.shift.get(name)) for name, value in self.x.items()}
         return Data(
-            None if self.y is None else double(self.y),
+            None if self.response is None else double(self.response),
             x,
             {name: double(value) for name, value in self.columns.items()},
         )
@@ -143,7 +152,7 @@ class Data:
 
     def _map(self, rows: Callable[[Tensor], Tensor], centres: Callable[[Tensor], Tensor]) -> Data:
         return Data(
-            None if self.y is None else rows(self.y),
+            None if self.response is None else rows(self.response),
             {name: rows(value) for name, value in self.x.items()},
             {name: rows(value) for name, value in self.columns.items()},
             {name: centres(value) for name, value in self.shift.items()},

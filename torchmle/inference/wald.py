@@ -157,19 +157,19 @@ def t_test(results: Results, r_matrix: Any, cov_p: Any = None, use_t: bool | Non
     """Test each row of a hypothesis on its own."""
     matrix, values = constraint(results.names, r_matrix)
     covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
-    involved = _involved(matrix, covariance)
-    sd = np.sqrt(np.einsum("ij,jk,ik->i", matrix[:, involved], covariance[np.ix_(involved, involved)], matrix[:, involved]))
+    involved = _involved(matrix)
+    sd = np.sqrt(
+        np.einsum("ij,jk,ik->i", matrix[:, involved], covariance[np.ix_(involved, involved)], matrix[:, involved])
+    )
     df = results.df_inference if (results.use_t if use_t is None else use_t) else None
     return TTest(matrix[:, involved] @ results.params_array[involved], sd, values, df)
 
 
-def wald_test(
-    results: Results, r_matrix: Any, cov_p: Any = None, use_f: bool | None = None
-) -> JointTest:
+def wald_test(results: Results, r_matrix: Any, cov_p: Any = None, use_f: bool | None = None) -> JointTest:
     """Test all rows of a hypothesis together; the degrees of freedom are the rank of its covariance."""
     matrix, values = constraint(results.names, r_matrix)
     covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
-    involved = _involved(matrix, covariance)
+    involved = _involved(matrix)
     matrix, covariance = matrix[:, involved], covariance[np.ix_(involved, involved)]
     difference = matrix @ results.params_array[involved] - values
     statistic, rank = _quadratic(difference, matrix @ covariance @ matrix.T)
@@ -185,7 +185,7 @@ def wald_test(
     return JointTest(statistic / rank if use_f and rank else statistic, rank, df)
 
 
-def _involved(matrix: Array, covariance: Array) -> Array:
+def _involved(matrix: Array) -> NDArray[np.intp]:
     """Parameters a hypothesis speaks of; one that was dropped, and so has no variance, makes the answer NaN."""
     return np.flatnonzero((matrix != 0).any(0))
 

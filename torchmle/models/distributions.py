@@ -14,7 +14,9 @@ from ..regression import RegressionModel
 from ..transforms import Identity, Interval, Log, Logit, Transform
 
 
-def distribution_model(distribution: type[torch.distributions.Distribution], main: str | None = None) -> type[RegressionModel]:
+def distribution_model(
+    distribution: type[torch.distributions.Distribution], main: str | None = None
+) -> type[RegressionModel]:
     """A regression model class of a univariate distribution.
 
     Each parameter of the distribution becomes a parameter of the model, on the scale its constraint asks for:
@@ -46,7 +48,11 @@ def distribution_model(distribution: type[torch.distributions.Distribution], mai
     return type(
         distribution.__name__,
         (DistributionModel,),
-        {"parameters": transforms, "distribution": distribution, "__doc__": f"Regression model of torch's {distribution.__name__}."},
+        {
+            "parameters": transforms,
+            "distribution": distribution,
+            "__doc__": f"Regression model of torch's {distribution.__name__}.",
+        },
     )
 
 
@@ -84,7 +90,7 @@ class DistributionModel(RegressionModel):
 
     def at(self, p: Values) -> torch.distributions.Distribution:
         """The distribution of each row."""
-        arguments = {}
+        arguments: dict[str, Any] = {}
         for name, transform in self.parameters.items():
             stable = name == "probs" and isinstance(transform, Logit)
             arguments["logits" if stable else name] = p.real.probs if stable else getattr(p, name)
@@ -100,8 +106,10 @@ class DistributionModel(RegressionModel):
     def prepare(self, data: Data) -> Data:
         data = super().prepare(data)
         ones = {name: torch.full((1,), 0.5, dtype=torch.float64, device=data.device) for name in self.parameters}
-        support = self.at(Values({name: t.inverse(ones[name]) for name, t in self.parameters.items()}, self.parameters)).support
-        inside = support.check(data.y)
+        support = self.at(
+            Values({name: t.inverse(ones[name]) for name, t in self.parameters.items()}, self.parameters)
+        ).support
+        inside = support.check(data.y)  # type: ignore[union-attr]
         if not bool(inside.all()):
             outside = data.y[~inside]
             raise ValueError(

@@ -68,7 +68,11 @@ class KaplanMeier:
             From the group's description to its curve.
         """
         rows = design_from_formula(
-            {"group": formula}, data, arguments={"freq_weights": weights}, env=caller_environment(eval_env), missing="drop"
+            {"group": formula},
+            data,
+            arguments={"freq_weights": weights},
+            env=caller_environment(eval_env),
+            missing="drop",
         )
         x = rows.data.x["group"].numpy()
         groups, inverse = np.unique(x, axis=0, return_inverse=True)
@@ -154,7 +158,15 @@ def _table(exits: Array, events: Array, counts: Array, entries: Array | None) ->
         se_log = np.sqrt(np.cumsum(np.where(died > 0, died / (risk * (risk - died)), 0.0)))
         se = np.where(survival > 0, survival * se_log, np.nan)
     return pd.DataFrame(
-        {"time": times, "n_risk": risk, "n_event": died, "n_censor": left, "survival": survival, "se": se, "se_log": se_log}
+        {
+            "time": times,
+            "n_risk": risk,
+            "n_event": died,
+            "n_censor": left,
+            "survival": survival,
+            "se": se,
+            "se_log": se_log,
+        }
     )
 
 

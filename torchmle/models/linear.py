@@ -117,7 +117,9 @@ class LinearResults(Results):
     def _robust_f(self) -> Any:
         at = self.model.intercepts.get("mu")
         free = [i for i in range(len(self.names)) if not self._dropped[i] and i != at]
-        if at is None and self.k_constant:  # the constant is a combination of columns: test differences from one of them
+        if (
+            at is None and self.k_constant
+        ):  # the constant is a combination of columns: test differences from one of them
             contrasts = np.eye(len(self.names))[free[1:]]
             contrasts[:, free[0]] = -1
             return self.f_test(contrasts)
@@ -192,7 +194,9 @@ class LinearResults(Results):
     def notes(self) -> list[str]:
         notes = super().notes()
         if not self.k_constant:
-            notes.insert(0, "R² is computed without centering (uncentered) since the model does not contain a constant.")
+            notes.insert(
+                0, "R² is computed without centering (uncentered) since the model does not contain a constant."
+            )
         if self.condition_number > 1000:
             notes.append(
                 f"The condition number is large, {self.condition_number:8.3g}. This might indicate that there are\n"

@@ -90,16 +90,20 @@ class MVResults(Results):
     def corr(self) -> pd.DataFrame:
         """Correlation matrix of the responses."""
         sd = np.sqrt(np.diag(self.cov))
-        return self.cov / np.outer(sd, sd)
+        return self.cov.div(sd, axis=0).div(sd, axis=1)
 
     def predict(self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any) -> Any:
         """Predicted means, (n, q)."""
         if which != "mean":
             raise ValueError(f"which={which!r} is not something MVNormal predicts; choose 'mean'")
-        rows, index = (self.model.data, self.model.index) if exog is None else self.model.predict_data(exog, transform, {})
+        rows, index = (
+            (self.model.data, self.model.index) if exog is None else self.model.predict_data(exog, transform, {})
+        )
         coefficients = self.model.coefficients(self.fit.theta)
         values = (rows.X.to(torch.float64) @ coefficients.to(rows.device)).cpu().numpy()
-        return pd.DataFrame(values, index=index, columns=list(self.model.design.response)) if index is not None else values
+        return (
+            pd.DataFrame(values, index=index, columns=list(self.model.design.response)) if index is not None else values
+        )
 
 
 class MVNormal(LikelihoodModel):
@@ -134,6 +138,11 @@ class MVNormal(LikelihoodModel):
         labels = tuple(f"{response}[{column}]" for response in responses for column in columns)
         return Parameters([("mean", Coefficients(labels), None), ("cov", CholeskyCovariance(responses), None)])
 
+    @property
+    def covariance_transform(self) -> CholeskyCovariance:
+        """The transform of the covariance matrix, which also gives its Cholesky factor."""
+        return CholeskyCovariance(self.design.response)
+
     def coefficients(self, theta: Tensor) -> Tensor:
         """B as (k, q)."""
         return theta[self.layout.block("mean").reals].reshape(len(self.design.response), -1).T
@@ -143,7 +152,7 @@ class MVNormal(LikelihoodModel):
                                        {b.name: b.transform for b in self.layout.blocks}), data)  # fmt: skip
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
-        factor = self.layout.block("cov").transform.factor(p.real.cov)
+        factor = self.covariance_transform.factor(p.real.cov)
         standard = torch.linalg.solve_triangular(factor, (data.y - data.X @ p.mean).T, upper=False)
         return -0.5 * (len(factor) * LOG_2PI + standard.square().sum(0)) - factor.diagonal().log().sum()
 
@@ -154,7 +163,7 @@ class MVNormal(LikelihoodModel):
         mean = torch.linalg.solve_triangular(factor[:k, :k], factor[:k, k:], upper=True)
         rest = factor[k:, k:]
         covariance = rest.T @ rest / self.nobs
-        return torch.cat([mean.T.reshape(-1), self.layout.block("cov").transform.inverse(covariance)])
+        return torch.cat([mean.T.reshape(-1), self.covariance_transform.inverse(covariance)])
 
     def _factor(self) -> Tensor:
         def blocks() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -92,7 +92,9 @@ class ExponentialSurvival(RegressionModel):
         if bool((data.y < 0).any()):
             raise ValueError(f"{self.endog_names}: times must not be negative; the smallest is {float(data.y.min()):g}")
         if bool(((data.y <= 0) & (data.event == EXACT)).any()):
-            raise ValueError(f"{self.endog_names}: an event at time zero has no density; times of events must be positive")
+            raise ValueError(
+                f"{self.endog_names}: an event at time zero has no density; times of events must be positive"
+            )
         return super().prepare(data)
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
@@ -102,7 +104,7 @@ class ExponentialSurvival(RegressionModel):
         if self.exact_or_right(data):
             return right
         left, interval = data.event == LEFT, data.event == INTERVAL
-        width = torch.where(interval, data.get("upper", data.y) - data.y, data.y)
+        width = torch.where(interval, data.columns.get("upper", data.y) - data.y, data.y)
         # rows of other kinds get a harmless width, so that no branch of where() has an infinite derivative
         width = torch.where(left | interval, width, torch.ones_like(width))
         failed = torch.log(-torch.expm1(-p.rate * width))
