@@ -10,25 +10,9 @@ from .models.linear import OLS, WLS
 from .models.normal import MVNormal, Normal
 from .models.survival import ExponentialSurvival
 from .regression import RegressionModel
+from .structured import CholeskyCovariance, Coefficients, Correlation, Ordered, Simplex
 from .tables import table
-from .transforms import (
-    CholeskyCovariance,
-    CLogLog,
-    Coefficients,
-    Correlation,
-    Identity,
-    Interval,
-    Inverse,
-    InverseSquared,
-    Log,
-    Logit,
-    Ordered,
-    Power,
-    Probit,
-    Simplex,
-    Softplus,
-    Sqrt,
-)
+from .transforms import CLogLog, Identity, Interval, Inverse, InverseSquared, Log, Logit, Power, Probit, Softplus, Sqrt
 
 __version__ = "0.1.0"
 

@@ -22,8 +22,8 @@ from .objective import Objective
 from .optim import Optimum, maximize, resolve_method
 from .parameters import Parameters, Values
 from .results import Results
+from .structured import Coefficients
 from .sums import row_map, row_sums
-from .transforms import Coefficients
 
 SUSPICIOUS = 1e10  # condition of the scaled information at the start above which the columns' rank is looked at
 

@@ -20,7 +20,8 @@ from .errors import ModelError
 from .formula import Design, Rows, caller_environment, design_from_arrays, design_from_formula, late_column
 from .parameters import Parameters
 from .starts import total_weight
-from .transforms import Transform, VectorTransform
+from .structured import VectorTransform
+from .transforms import Transform
 
 NO_PARAMETERS: Mapping[str, Any] = MappingProxyType({})
 

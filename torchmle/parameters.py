@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from .transforms import Coefficients, Identity, Transform, VectorTransform
+from .structured import Coefficients, VectorTransform
+from .transforms import Identity, Transform
 
 
 class Values:

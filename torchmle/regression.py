@@ -22,8 +22,9 @@ from .data import Data
 from .likelihood import LikelihoodModel
 from .linalg import dependent_columns, triangular_factor
 from .parameters import Parameters, Values
+from .structured import Coefficients, VectorTransform
 from .sums import block_slices, row_map, row_sums
-from .transforms import Coefficients, Transform, VectorTransform
+from .transforms import Transform
 
 
 class RegressionModel(LikelihoodModel):

@@ -3,224 +3,28 @@
 from __future__ import annotations
 
 import math
-from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from .. import report
 from ..autodiff import Curvature, Eta
 from ..data import Data
 from ..fit import Fit
-from ..inference.distributions import chi2_tail, f_tail
 from ..least_squares import LeastSquaresOptimum, orthogonal_solution, row_weights
 from ..linalg import Inverse, invert_information, triangular_factor
 from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
 from ..regression import RegressionModel
-from ..results import Array, Results
 from ..sums import block_slices, row_map, row_sums
 from ..transforms import Identity
+from .linear_results import LinearResults
 
 CLOSED_FORM = ("newton", "qr", "pinv")
 SMALL = 1_000_000  # numbers in the design up to which QR costs next to nothing
 GRAM_CONDITION = 1e6  # of the scaled X'X, up to which standard errors from it keep nine digits
-
-
-class LinearResults(Results):
-    """Least squares: R-squared, F test, residuals, Student's t."""
-
-    saved = (*Results.saved, "ssr", "centered_tss", "uncentered_tss", "condition_number", "fvalue", "_shape")
-    default_use_t = True
-
-    @cached_property
-    def resid(self) -> Any:
-        """Residuals ``y - X b``, not weighted."""
-        values = self.model.endog - np.asarray(self.predict())
-        return pd.Series(values, index=self.model.index) if self.model.index is not None else values
-
-    @property
-    def wresid(self) -> Any:
-        """Residuals times the square roots of the analytic weights."""
-        weights = self.model.data.get("weights")
-        return self.resid if weights is None else self.resid * weights.sqrt().cpu().numpy()
-
-    @property
-    def resid_pearson(self) -> Array:
-        """Weighted residuals divided by their standard deviation."""
-        return np.asarray(self.wresid) / math.sqrt(self.scale)
-
-    @cached_property
-    def ssr(self) -> float:
-        """Weighted sum of squared residuals."""
-        return self.model.ssr_at(self.fit)
-
-    @cached_property
-    def centered_tss(self) -> float:
-        """Weighted sum of squares of the response about its weighted mean."""
-        return self.model.total_squares()[0]
-
-    @cached_property
-    def uncentered_tss(self) -> float:
-        """Weighted sum of squares of the response."""
-        return self.model.total_squares()[1]
-
-    @property
-    def ess(self) -> float:
-        """Explained sum of squares."""
-        return self._tss - self.ssr
-
-    @property
-    def _tss(self) -> float:
-        return self.centered_tss if self.k_constant else self.uncentered_tss
-
-    @property
-    def rsquared(self) -> float:
-        """1 - ssr / tss, about the mean when the design has a constant."""
-        return 1 - self.ssr / self._tss
-
-    @property
-    def rsquared_adj(self) -> float:
-        """R-squared with both sums of squares divided by their degrees of freedom."""
-        return 1 - (self.nobs - self.k_constant) / self.df_resid * (1 - self.rsquared)
-
-    @property
-    def mse_model(self) -> float:
-        return self.ess / self.df_model if self.df_model else math.nan
-
-    @property
-    def mse_resid(self) -> float:
-        return self.ssr / self.df_resid
-
-    @property
-    def mse_total(self) -> float:
-        return self._tss / (self.df_resid + self.df_model)
-
-    @cached_property
-    def fvalue(self) -> float:
-        """F statistic of all coefficients but the constant; a Wald test when the covariance is robust."""
-        if self.df_model == 0:
-            return math.nan
-        return self._robust_f().fvalue if self.covariance_is_robust else self.mse_model / self.mse_resid
-
-    @property
-    def f_pvalue(self) -> float:
-        """Tail probability of `fvalue`."""
-        if self.df_model == 0:
-            return math.nan
-        return float(f_tail(self.fvalue, self.df_model, self.df_inference))
-
-    def _robust_f(self) -> Any:
-        at = self.model.intercepts.get("mu")
-        free = [i for i in range(len(self.names)) if not self._dropped[i] and i != at]
-        if (
-            at is None and self.k_constant
-        ):  # the constant is a combination of columns: test differences from one of them
-            contrasts = np.eye(len(self.names))[free[1:]]
-            contrasts[:, free[0]] = -1
-            return self.f_test(contrasts)
-        return self.f_test(np.eye(len(self.names))[free])
-
-    @cached_property
-    def condition_number(self) -> float:
-        """Ratio of the largest to the smallest singular value of the weighted design, as it was given."""
-        return self.model.condition_number()
-
-    @cached_property
-    def _shape(self) -> tuple[float, float, float, float]:
-        """Skewness and kurtosis of the residuals, Durbin-Watson, and the omnibus statistic."""
-        residuals = np.asarray(self.wresid)
-        centred = residuals - residuals.mean()
-        variance = float((centred**2).mean())
-        if variance == 0:
-            return math.nan, math.nan, math.nan, math.nan
-        skew = float((centred**3).mean()) / variance**1.5
-        kurtosis = float((centred**4).mean()) / variance**2
-        durbin_watson = float((np.diff(residuals) ** 2).sum() / (residuals**2).sum())
-        return skew, kurtosis, durbin_watson, omnibus(skew, kurtosis, len(residuals))
-
-    def observation_variance(self, data: Data) -> Array | None:
-        weights = data.get("weights")
-        ones = np.ones(data.n) if weights is None else weights.cpu().numpy()
-        return self.scale / ones
-
-    @property
-    def title(self) -> str:
-        return f"{type(self.model).__name__} Regression Results"
-
-    def header(self) -> tuple[report.Pairs, report.Pairs]:
-        uncentred = "" if self.k_constant else " (uncentered)"
-        left: report.Pairs = [
-            ("Model:", type(self.model).__name__),
-            ("Method:", "Least Squares"),
-            *report.date_and_time(),
-            ("No. Observations:", self.nobs),
-            ("Df Residuals:", self.df_resid),
-            ("Df Model:", self.df_model),
-            ("Covariance Type:", self.cov_type),
-        ]
-        right: report.Pairs = [
-            (f"R-squared{uncentred}:", self.rsquared),
-            (f"Adj. R-squared{uncentred}:", self.rsquared_adj),
-            ("F-statistic:", self.fvalue),
-            ("Prob (F-statistic):", self.f_pvalue),
-            ("Log-Likelihood:", self.llf),
-            ("AIC:", self.aic),
-            ("BIC:", self.bic),
-        ]
-        return left, right
-
-    def diagnostics(self) -> tuple[report.Pairs, report.Pairs]:
-        skew, kurtosis, durbin_watson, test = self._shape
-        jarque_bera = self.nobs / 6 * (skew**2 + (kurtosis - 3) ** 2 / 4)
-        left = [
-            ("Omnibus:", test),
-            ("Prob(Omnibus):", float(chi2_tail(test, 2))),
-            ("Skew:", skew),
-            ("Kurtosis:", kurtosis),
-        ]
-        right = [
-            ("Durbin-Watson:", durbin_watson),
-            ("Jarque-Bera (JB):", jarque_bera),
-            ("Prob(JB):", float(chi2_tail(jarque_bera, 2))),
-            ("Cond. No.", self.condition_number),
-        ]
-        return left, right
-
-    def notes(self) -> list[str]:
-        notes = super().notes()
-        if not self.k_constant:
-            notes.insert(
-                0, "R² is computed without centering (uncentered) since the model does not contain a constant."
-            )
-        if self.condition_number > 1000:
-            notes.append(
-                f"The condition number is large, {self.condition_number:8.3g}. This might indicate that there are\n"
-                "strong multicollinearity or other numerical problems."
-            )
-        return notes
-
-
-def omnibus(skew: float, kurtosis: float, n: int) -> float:
-    """D'Agostino and Pearson's (1973) K2 test of normality; NaN below eight observations."""
-    if n < 8:
-        return math.nan
-    y = skew * math.sqrt((n + 1) * (n + 3) / (6 * (n - 2)))
-    beta = 3 * (n * n + 27 * n - 70) * (n + 1) * (n + 3) / ((n - 2) * (n + 5) * (n + 7) * (n + 9))
-    w2 = -1 + math.sqrt(2 * (beta - 1))
-    z_skew = math.asinh(y / math.sqrt(2 / (w2 - 1))) / math.sqrt(0.5 * math.log(w2))
-    expected = 3 * (n - 1) / (n + 1)
-    variance = 24 * n * (n - 2) * (n - 3) / ((n + 1) ** 2 * (n + 3) * (n + 5))
-    x = (kurtosis - expected) / math.sqrt(variance)
-    root = 6 * (n * n - 5 * n + 2) / ((n + 7) * (n + 9)) * math.sqrt(6 * (n + 3) * (n + 5) / (n * (n - 2) * (n - 3)))
-    a = 6 + 8 / root * (2 / root + math.sqrt(1 + 4 / root**2))
-    inner = (1 - 2 / a) / (1 + x * math.sqrt(2 / (a - 4)))
-    z_kurtosis = (1 - 2 / (9 * a) - math.copysign(abs(inner) ** (1 / 3), inner)) / math.sqrt(2 / (9 * a))
-    return z_skew**2 + z_kurtosis**2
 
 
 class WLS(RegressionModel):

@@ -17,8 +17,9 @@ from ..linalg import triangular_factor
 from ..parameters import Parameters, Values
 from ..regression import RegressionModel
 from ..results import Array, Results
+from ..structured import CholeskyCovariance, Coefficients
 from ..sums import block_slices, row_map
-from ..transforms import CholeskyCovariance, Coefficients, Identity, Log
+from ..transforms import Identity, Log
 
 LOG_2PI = math.log(2 * math.pi)
 

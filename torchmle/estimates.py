@@ -1,0 +1,301 @@
+"""Estimates: a fit and its covariance as named numbers on the reported scale."""
+
+from __future__ import annotations
+
+import warnings
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .covariance import Covariance, Estimate
+from .errors import HessianInversionWarning
+from .fit import Fit
+from .inference import wald
+from .inference.distributions import quantile, two_sided
+from .optim import Optimum
+from .transforms import Identity, Transform
+
+Array = NDArray[np.float64]
+
+
+class Estimates:
+    """Estimates, standard errors, tests of single parameters, intervals and fit statistics; frozen.
+
+    `Results` adds predictions, tests, tables and files.
+    """
+
+    saved: tuple[str, ...] = ("llf", "k_constant")
+    default_use_t = False
+
+    fit: Fit
+    covariance: Covariance | None
+    use_t: bool
+
+    def __init__(self, fit: Fit, covariance: Covariance | None, use_t: bool | None = None):
+        robust = covariance is not None and covariance.robust
+        vars(self).update(
+            fit=fit,
+            covariance=covariance,
+            use_t=(self.default_use_t and not robust) if use_t is None else bool(use_t),
+        )
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"results are frozen; {name!r} cannot be set")
+
+    # -- estimates ---------------------------------------------------------------------------------------------
+
+    @property
+    def model(self) -> Any:
+        """The model."""
+        return self.fit.model
+
+    @property
+    def optim(self) -> Optimum:
+        """How the optimisation went: method, steps, evaluations, history, status."""
+        return self.fit.optimum
+
+    @property
+    def converged(self) -> bool:
+        """True when the point reached is a maximum: finite, Newton decrement below tolerance, -H positive definite."""
+        return self.optim.converged
+
+    @property
+    def names(self) -> list[str]:
+        """Labels of the parameters."""
+        return list(self.model.layout.names)
+
+    @cached_property
+    def _dropped(self) -> NDArray[np.bool_]:
+        """Which reported entries collinearity took out."""
+        mask = np.zeros(len(self.names), dtype=bool)
+        for block in self.model.layout.blocks:
+            for index in self.fit.coordinates.dropped:
+                if block.reals.start <= index < block.reals.stop:
+                    mask[block.reported.start + index - block.reals.start] = True
+        return mask
+
+    @cached_property
+    def fixed(self) -> NDArray[np.bool_]:
+        """Which reported entries the user held fixed."""
+        moves = self._jacobian if self.fit.coordinates.basis is None else self._jacobian @ self.fit.coordinates.basis
+        return (moves == 0).all(1).numpy() & ~self._dropped
+
+    @property
+    def dropped_columns(self) -> list[str]:
+        """Names of the columns left out as linear combinations of others."""
+        return [name for name, dropped in zip(self.names, self._dropped, strict=True) if dropped]
+
+    @cached_property
+    def params_array(self) -> Array:
+        """Estimates on the reported scale, NaN for dropped columns, (k,) ndarray."""
+        natural = self.model.layout.natural(self.fit.theta).detach().numpy().copy()
+        natural[self._dropped] = np.nan
+        return natural
+
+    @cached_property
+    def _jacobian(self) -> Tensor:
+        """d reported / d z."""
+        jacobian = self.model.layout.jacobian(self.fit.theta)
+        uncentre = self.fit.coordinates.uncentre
+        return jacobian if uncentre is None else jacobian @ uncentre
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The covariance of z with its note; computed when it is first needed."""
+        if self.covariance is None:
+            raise ValueError("no covariance was asked for (cov_type=None); use with_covariance('nonrobust')")
+        if not self.fit.inverse.definite:
+            warnings.warn(self.inversion_message, HessianInversionWarning, stacklevel=2)
+        return self.covariance.estimate(self.fit)
+
+    @property
+    def covariance_z(self) -> Tensor:
+        return self.estimate.matrix
+
+    @cached_property
+    def covariance_array(self) -> Array:
+        """Covariance on the reported scale, NaN for dropped columns, (k, k) ndarray."""
+        matrix = (self._jacobian @ self.covariance_z @ self._jacobian.T).detach().numpy().copy()
+        matrix[self._dropped] = np.nan
+        matrix[:, self._dropped] = np.nan
+        return matrix
+
+    def _series(self, values: Array) -> Any:
+        return pd.Series(values, index=self.names) if self.model.design.pandas else values
+
+    @property
+    def params(self) -> Any:
+        """Estimates."""
+        return self._series(self.params_array)
+
+    @cached_property
+    def _bse(self) -> Array:
+        return np.sqrt(np.diag(self.covariance_array))
+
+    @property
+    def bse(self) -> Any:
+        """Standard errors; 0 for what was fixed, NaN for what was dropped."""
+        return self._series(self._bse)
+
+    @cached_property
+    def _tvalues(self) -> Array:
+        return np.divide(self.params_array, self._bse, out=np.full_like(self._bse, np.nan), where=self._bse > 0)
+
+    @property
+    def tvalues(self) -> Any:
+        """Estimates divided by their standard errors."""
+        return self._series(self._tvalues)
+
+    @property
+    def pvalues(self) -> Any:
+        """Two-sided p-values of `tvalues`, by Student's t or the normal distribution (`use_t`)."""
+        return self._series(two_sided(self._tvalues, self.df_inference if self.use_t else None))
+
+    def cov_params(self, r_matrix: Any = None) -> Any:
+        """Covariance of the estimates, or of ``R params``."""
+        if r_matrix is not None:
+            matrix, _ = wald.constraint(self.names, r_matrix)
+            return matrix @ self.covariance_array @ matrix.T
+        if self.model.design.pandas:
+            return pd.DataFrame(self.covariance_array, index=self.names, columns=self.names)
+        return self.covariance_array
+
+    def conf_int(self, alpha: float = 0.05) -> Any:
+        """Intervals with coverage 1 - alpha: columns 0 and 1.
+
+        On the real line of each parameter's transform and mapped back, so that a standard deviation's limits are
+        positive and a correlation's lie between -1 and 1.
+        """
+        q = quantile(1 - alpha / 2, self.df_inference if self.use_t else None)
+        limits = np.column_stack([self.params_array - q * self._bse, self.params_array + q * self._bse])
+        for i, scale in enumerate(self.model.layout.scales()):
+            if not isinstance(scale, Identity):
+                limits[i] = _interval(self.params_array[i], self._bse[i], scale, q)
+        return pd.DataFrame(limits, index=self.names) if self.model.design.pandas else limits
+
+    # -- fit statistics ----------------------------------------------------------------------------------------
+
+    @cached_property
+    def llf(self) -> float:
+        """Log-likelihood at the estimate, with all constants."""
+        return self.model.loglike_at(self.fit)
+
+    @property
+    def llf_obs(self) -> Array:
+        """Log-likelihood of each row (unweighted), (n,) ndarray."""
+        return self.model.loglike_rows(self.fit).numpy()
+
+    @property
+    def k_free(self) -> int:
+        """Free parameters, those that information criteria count."""
+        return self.fit.rank
+
+    @property
+    def aic(self) -> float:
+        """Akaike's criterion, -2 llf + 2 k."""
+        return -2 * self.llf + 2 * self.k_free
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, -2 llf + k log n."""
+        return -2 * self.llf + self.k_free * float(np.log(self.nobs))
+
+    @property
+    def nobs(self) -> float:
+        """Observations: rows, or the sum of their frequency weights."""
+        return self.fit.nobs
+
+    @property
+    def scale(self) -> float:
+        """Dispersion; 1 for models that have none."""
+        return self.fit.scale
+
+    @property
+    def df_model(self) -> float:
+        """Free coefficients of the main predictor, less the constant."""
+        main = self.model.layout.blocks[0].reals if self.model.layout.blocks else slice(0, 0)
+        held = {*self.fit.coordinates.fixed, *self.fit.coordinates.dropped}
+        free = sum(i not in held for i in range(main.start, main.stop))
+        return float(free - self.k_constant)
+
+    @property
+    def df_resid(self) -> float:
+        """Observations less free parameters."""
+        return float(self.nobs - self.fit.rank)
+
+    @cached_property
+    def k_constant(self) -> int:
+        """1 when the main design has a constant, explicit or as a sum of its columns."""
+        return self.model.k_constant
+
+    @property
+    def df_inference(self) -> float:
+        """Degrees of freedom of t and F tests: residual ones, or G - 1 under clusters."""
+        df = self.estimate.df
+        return self.df_resid if df is None else df
+
+    @property
+    def df_resid_inference(self) -> float:
+        """statsmodels' name of `df_inference`."""
+        return self.df_inference
+
+    # -- what was computed -------------------------------------------------------------------------------------
+
+    @property
+    def cov_type(self) -> str | None:
+        """Name of the kind of covariance."""
+        return None if self.covariance is None else self.covariance.name
+
+    @property
+    def cov_kwds(self) -> dict[str, Any]:
+        """The note on the covariance, with its cluster counts."""
+        found: dict[str, Any] = {"description": self.estimate.description}
+        if self.estimate.n_groups:
+            found["n_groups"] = self.estimate.n_groups
+        return found
+
+    @property
+    def covariance_is_robust(self) -> bool:
+        return self.covariance is not None and self.covariance.robust
+
+    @property
+    def method(self) -> str:
+        """The optimiser's name."""
+        return self.optim.method
+
+    @property
+    def device(self) -> torch.device:
+        """Where the sums over rows were computed."""
+        return self.model.placement.device
+
+    @property
+    def timing(self) -> dict[str, float]:
+        """Seconds of wall time by stage."""
+        return {"fit": self.fit.seconds}
+
+    @property
+    def inversion_message(self) -> str:
+        """Why there are no standard errors, in the names of the parameters."""
+        inverse, names = self.fit.inverse, self.fit.coordinates.free_names(self.model.layout)
+        weights = inverse.direction.abs()
+        involved = [names[i] for i in torch.argsort(weights, descending=True).tolist() if weights[i] > 0.1][:5]
+        return (
+            "The Hessian is not negative definite, so no standard errors can be computed: the smallest eigenvalue of the "
+            f"scaled information is {inverse.eigenvalue:.2g}, in the direction of {', '.join(involved) or 'all parameters'}"
+        )
+
+
+def _interval(value: float, se: float, scale: Transform, q: float) -> tuple[float, float]:
+    """Limits of one parameter, made where its transform is linear."""
+    natural = torch.tensor(value, dtype=torch.float64)
+    real = scale.inverse(natural).requires_grad_()
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(scale(real), real)
+    reach = q * se / abs(float(slope))
+    low, high = scale(real.detach() - reach), scale(real.detach() + reach)
+    return (float(low), float(high)) if float(slope) >= 0 else (float(high), float(low))

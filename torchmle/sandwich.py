@@ -1,0 +1,75 @@
+"""Sandwiches: outer products of scores by row and by cluster, between two slices of bread."""
+
+from __future__ import annotations
+
+from itertools import combinations
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from .sums import row_sums
+
+if TYPE_CHECKING:
+    from .data import Data
+    from .fit import Fit
+
+
+def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
+    """``sum w_i s_i s_i'``, each score divided by ``(1 - h_i) ** leverage_power``, (k, k)."""
+    device = fit.model.data.device
+    z, bread = fit.z.to(device), fit.bread.to(device)
+
+    def block_meat(block: Data) -> tuple[Tensor]:
+        scores, weights = fit.model.block_scores(z, block), block.get("freq_weights")
+        if leverage_power:
+            free = 1 - fit.model.block_leverage(z, block, bread)
+            # a row the model cannot but fit exactly (leverage 1) has a score of zero
+            scores = scores / free.clamp_min(torch.finfo(free.dtype).eps).pow(leverage_power)[:, None]
+        return (scores.T @ (scores if weights is None else scores * weights[:, None]),)
+
+    return row_sums(block_meat, fit.model.data)[0]
+
+
+def cluster_meat(fit: Fit, codes: np.ndarray) -> Tensor:
+    """``sum_g S_g S_g'`` with S_g the sum of the weighted scores of group g, (k, k)."""
+    device = fit.model.data.device
+    z, groups = fit.z.to(device), int(codes.max()) + 1 if len(codes) else 0
+    data = fit.model.data.with_columns(cluster_code=torch.as_tensor(codes, device=device))
+
+    def block_totals(block: Data) -> tuple[Tensor]:
+        scores, weights = fit.model.block_scores(z, block), block.get("freq_weights")
+        scores = scores if weights is None else scores * weights[:, None]
+        totals = scores.new_zeros(groups, scores.shape[1])
+        return (totals.index_add_(0, block.cluster_code, scores),)
+
+    (totals,) = row_sums(block_totals, data)
+    return totals.T @ totals
+
+
+def sandwich(bread: Tensor, filling: Tensor) -> Tensor:
+    """``bread @ filling @ bread``, symmetric to the last bit."""
+    product = bread @ filling @ bread
+    return (product + product.T) / 2
+
+
+def subsets(groups: tuple[np.ndarray, ...]) -> list[tuple[np.ndarray, int]]:
+    """Codes of every intersection of groupings, with the sign of inclusion and exclusion; single ones first."""
+    codes = [np.unique(group, return_inverse=True)[1].reshape(-1) for group in groups]
+    out = []
+    for size in range(1, len(codes) + 1):
+        for chosen in combinations(codes, size):
+            joint = chosen[0] if size == 1 else np.unique(np.stack(chosen), axis=1, return_inverse=True)[1].reshape(-1)
+            out.append((joint, 1 if size % 2 else -1))
+    return out
+
+
+def nonnegative(matrix: Tensor) -> tuple[Tensor, bool]:
+    """The matrix with negative eigenvalues set to zero (Cameron, Gelbach and Miller 2011, section 2.3)."""
+    if not bool(torch.isfinite(matrix).all()):
+        return matrix, False
+    values, vectors = torch.linalg.eigh(matrix)
+    if bool((values >= -1e-12 * values.abs().max()).all()):
+        return matrix, False
+    return (vectors * values.clamp_min(0)) @ vectors.T, True
