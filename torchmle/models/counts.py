@@ -14,10 +14,11 @@ from torch import Tensor
 from .. import report, starts
 from ..autodiff import Curvature, Eta
 from ..data import Data
+from ..estimates import Array
 from ..inference.distributions import chi2_tail
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
-from ..results import Array, Results
+from ..results import Results
 from ..sums import row_sums
 from ..transforms import Log
 

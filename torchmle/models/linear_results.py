@@ -11,8 +11,9 @@ import pandas as pd
 
 from .. import report
 from ..data import Data
+from ..estimates import Array
 from ..inference.distributions import chi2_tail, f_tail
-from ..results import Array, Results
+from ..results import Results
 
 
 class LinearResults(Results):

@@ -12,11 +12,12 @@ from torch import Tensor
 
 from ..autodiff import Curvature, Eta
 from ..data import Data
+from ..estimates import Array
 from ..likelihood import LikelihoodModel
 from ..linalg import triangular_factor
 from ..parameters import Parameters, Values
 from ..regression import RegressionModel
-from ..results import Array, Results
+from ..results import Results
 from ..structured import CholeskyCovariance, Coefficients
 from ..sums import block_slices, row_map
 from ..transforms import Identity, Log
