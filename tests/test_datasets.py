@@ -18,5 +18,6 @@ def test_doctor_visits_has_the_baselines_of_r():
 
 
 def test_doctor_visits_is_a_frame_of_ones_own():
-    tm.datasets.doctor_visits()["visits"] = 0
+    mine = tm.datasets.doctor_visits()
+    mine["visits"] = 0
     assert tm.datasets.doctor_visits()["visits"].max() == 9

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from importlib.resources import files
 
 import pandas as pd
 
-_YES_NO = pd.CategoricalDtype(["no", "yes"])
-_CATEGORIES: dict[Hashable, pd.CategoricalDtype] = {
-    "gender": pd.CategoricalDtype(["male", "female"]),
-    **dict.fromkeys(["private", "freepoor", "freerepat", "nchronic", "lchronic"], _YES_NO),
+_LEVELS = {
+    "gender": ("male", "female"),
+    **dict.fromkeys(["private", "freepoor", "freerepat", "nchronic", "lchronic"], ("no", "yes")),
 }
 
 
@@ -67,4 +65,5 @@ def doctor_visits() -> pd.DataFrame:
     2       1    male  0.19    0.90
     """
     with files(__package__).joinpath("doctor_visits.csv.gz").open("rb") as file:
-        return pd.read_csv(file, compression="gzip", dtype=_CATEGORIES)
+        df = pd.read_csv(file, compression="gzip")
+    return df.astype({name: pd.CategoricalDtype(levels) for name, levels in _LEVELS.items()})
