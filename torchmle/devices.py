@@ -57,6 +57,8 @@ def _device(data: Data, device: Any) -> torch.device:
             stacklevel=4,
         )
         return torch.device("cpu")
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device={str(device)!r}: torch sees no CUDA device here; use device='cpu' or leave it out")
     return chosen
 
 

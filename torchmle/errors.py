@@ -72,9 +72,12 @@ class FitInterrupted(KeyboardInterrupt):
     Attributes
     ----------
     optimum : Optimum or None
-        The best point reached, with the history up to the interruption.
+        The best point reached, in free coordinates, with the history up to the interruption.
+    params : dict of str to float, or None
+        The best point as reported parameters by name; None when no point was reached yet.
     """
 
-    def __init__(self, message: str, optimum: Optimum | None = None):
+    def __init__(self, message: str, optimum: Optimum | None = None, params: dict[str, float] | None = None):
         super().__init__(message)
         self.optimum = optimum
+        self.params = params

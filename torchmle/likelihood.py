@@ -15,6 +15,7 @@ from . import starts
 from .autodiff import derivatives, row_gradients
 from .coordinates import Coordinates, fixed_entries, hold
 from .data import Data
+from .errors import FitInterrupted
 from .fit import Fit
 from .linalg import Inverse, invert_information
 from .model import Model
@@ -274,17 +275,33 @@ class LikelihoodModel(Model):
         covariance, model = covariances.choose(cov_type, cov_kwds), self
         if covariance is not None:
             model, covariance = covariance.bind(self)
-        objective, start = model._objective(fix, start_params)
-        optimum = model.maximize(
-            objective, start, method,
-            maxiter=maxiter, tol=tol, callback=callback, progress=progress,
-            names=objective.coordinates.free_names(model.layout), **options,
+        objective, optimum = model._maximum(
+            fix, start_params, method,
+            maxiter=maxiter, tol=tol, callback=callback, progress=progress, **options,
         )  # fmt: skip
         seconds = time.perf_counter() - started
         fit = Fit(model, objective.coordinates, optimum, seconds)
         results = model.results_class(fit, covariance, use_t)
         results.announce(self.default_disp if disp is None else disp)
         return results
+
+    def _maximum(self, fix: Any, start_params: Any, method: str, **options: Any) -> tuple[Objective, Optimum]:
+        """The objective and its maximum; an interruption leaves with what was reached, by name."""
+        try:
+            objective, start = self._objective(fix, start_params)
+        except KeyboardInterrupt:
+            raise FitInterrupted("fit interrupted before its first iteration") from None
+        names = objective.coordinates.free_names(self.layout)
+        try:
+            return objective, self.maximize(objective, start, method, names=names, **options)
+        except FitInterrupted as stop:
+            theta = objective.coordinates.theta(objective.coordinates.z(stop.optimum.x)) if stop.optimum else None
+            reached = (
+                None
+                if theta is None
+                else dict(zip(self.layout.names, self.layout.natural(theta).tolist(), strict=True))
+            )
+            raise FitInterrupted(str(stop), stop.optimum, reached) from None
 
     def _objective(self, fix: Mapping[str, Any] | None, start_params: Any) -> tuple[Objective, Tensor]:
         """The function to maximise and where to start: collinear columns and fixed values are taken out."""
