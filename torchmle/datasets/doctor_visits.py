@@ -66,4 +66,4 @@ def doctor_visits() -> pd.DataFrame:
     """
     with files(__package__).joinpath("doctor_visits.csv.gz").open("rb") as file:
         df = pd.read_csv(file, compression="gzip")
-    return df.astype({name: pd.CategoricalDtype(levels) for name, levels in _LEVELS.items()})
+    return df.astype({name: pd.CategoricalDtype(list(levels)) for name, levels in _LEVELS.items()})
