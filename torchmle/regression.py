@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -55,6 +55,9 @@ class RegressionModel(LikelihoodModel):
     def prepare(self, data: Data) -> Data:
         self.intercepts = {name: at for name, x in data.x.items() if (at := intercept_column(x)) is not None}
         return data.with_shift(centres(data, self.intercepts))
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "intercepts": self.intercepts}
 
     def make_layout(self) -> Parameters:
         blocks: list[tuple[str, Transform | VectorTransform, tuple[str, ...] | None]] = []

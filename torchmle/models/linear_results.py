@@ -13,13 +13,23 @@ from .. import report
 from ..data import Data
 from ..estimates import Array
 from ..inference.distributions import chi2_tail, f_tail
+from ..inference.wald import JointTest
 from ..results import Results
 
 
 class LinearResults(Results):
     """Least squares: R-squared, F test, residuals, Student's t."""
 
-    saved = (*Results.saved, "ssr", "centered_tss", "uncentered_tss", "condition_number", "fvalue", "_shape")
+    saved = (
+        *Results.saved,
+        "ssr",
+        "centered_tss",
+        "uncentered_tss",
+        "condition_number",
+        "fvalue",
+        "f_pvalue",
+        "_shape",
+    )
     default_use_t = True
 
     @cached_property
@@ -90,16 +100,20 @@ class LinearResults(Results):
         """F statistic of all coefficients but the constant; a Wald test when the covariance is robust."""
         if self.df_model == 0:
             return math.nan
-        return self._robust_f().fvalue if self.covariance_is_robust else self.mse_model / self.mse_resid
+        return self._wald_f.fvalue if self.covariance_is_robust else self.mse_model / self.mse_resid
 
-    @property
+    @cached_property
     def f_pvalue(self) -> float:
         """Tail probability of `fvalue`."""
         if self.df_model == 0:
             return math.nan
+        if self.covariance_is_robust:
+            return self._wald_f.pvalue
         return float(f_tail(self.fvalue, self.df_model, self.df_inference))
 
-    def _robust_f(self) -> Any:
+    @cached_property
+    def _wald_f(self) -> JointTest:
+        """Wald test of all coefficients but the constant."""
         at = self.model.intercepts.get("mu")
         free = [i for i in range(len(self.names)) if not self._dropped[i] and i != at]
         if (
