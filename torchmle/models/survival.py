@@ -82,6 +82,7 @@ class ExponentialSurvival(RegressionModel):
     parameters = {"rate": Log()}
     row_arguments: ClassVar[tuple[str, ...]] = ("event", "entry", "offset")
     results_class = SurvivalResults
+    exact_or_right: bool  # no left- or interval-censored rows
     form = "Coefficients are log hazard ratios: hazard = exp(linear predictor)"
 
     def prepare(self, data: Data) -> Data:
@@ -95,13 +96,14 @@ class ExponentialSurvival(RegressionModel):
             raise ValueError(
                 f"{self.endog_names}: an event at time zero has no density; times of events must be positive"
             )
+        self.exact_or_right = not bool((data.event > EXACT).any())
         return super().prepare(data)
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
         entry = data.get("entry")
         lived = data.y if entry is None else data.y - entry
         right = torch.where(data.event == EXACT, p.real.rate, torch.zeros_like(p.real.rate)) - p.rate * lived
-        if self.exact_or_right(data):
+        if self.exact_or_right:
             return right
         left, interval = data.event == LEFT, data.event == INTERVAL
         width = torch.where(interval, data.columns.get("upper", data.y) - data.y, data.y)
@@ -110,13 +112,8 @@ class ExponentialSurvival(RegressionModel):
         failed = torch.log(-torch.expm1(-p.rate * width))
         return torch.where(left, failed, torch.where(interval, failed - p.rate * lived, right))
 
-    @staticmethod
-    def exact_or_right(data: Data) -> bool:
-        """No left- or interval-censored rows."""
-        return not bool((data.event > EXACT).any())
-
     def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
-        if not self.exact_or_right(data):
+        if not self.exact_or_right:
             return super().eta_derivatives(eta, data, order)
         entry = data.get("entry")
         expected = eta[0].exp() * (data.y if entry is None else data.y - entry)
