@@ -104,13 +104,14 @@ class KaplanMeier:
         Parameters
         ----------
         kind : {"log", "log-log", "plain"}
-            The scale the limits are made on; "log" is the default of R's survfit, "log-log" of lifelines.
+            The scale the limits are made on; "log" is the default of R's survfit, "log-log" of lifelines.  Where S is 0 they
+            are NaN, as in R.
         """
         s, se = self.table["survival"].to_numpy(), self.table["se_log"].to_numpy()
         z = quantile(1 - alpha / 2)
         with np.errstate(divide="ignore", invalid="ignore"):
             if kind == "log":
-                low, high = s * np.exp(-z * se), np.minimum(s * np.exp(z * se), 1.0)
+                low, high = np.where(s > 0, s * np.exp(-z * se), np.nan), np.minimum(s * np.exp(z * se), 1.0)
             elif kind == "log-log":
                 spread = z * se / np.log(s)
                 low, high = s ** np.exp(-spread), s ** np.exp(spread)
