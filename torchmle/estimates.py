@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from functools import cached_property
 from typing import Any
@@ -288,6 +289,11 @@ class Estimates:
             "The Hessian is not negative definite, so no standard errors can be computed: the smallest eigenvalue of the "
             f"scaled information is {inverse.eigenvalue:.2g}, in the direction of {', '.join(involved) or 'all parameters'}"
         )
+
+
+def ratio(numerator: float, denominator: float) -> float:
+    """A quotient that is NaN, not an error, where it is not defined."""
+    return numerator / denominator if denominator else math.nan
 
 
 def _interval(value: float, se: float, scale: Transform, q: float) -> tuple[float, float]:

@@ -33,7 +33,7 @@ class Results(Estimates):
         """What a reader must know before trusting the table."""
         found = []
         if not self.converged:
-            found.append(f"Not converged: {self.optim.message}")
+            found.append(self.optim.message)
         if self.dropped_columns:
             found.append(
                 f"Rank deficient design: dropped {', '.join(self.dropped_columns)} (linear combinations of others)"
@@ -46,7 +46,7 @@ class Results(Estimates):
         """Warn of what went wrong; print how the optimisation ended if `disp` is on."""
         if not self.converged:
             warnings.warn(
-                f"Maximum likelihood did not converge: {self.optim.message}", ConvergenceWarning, stacklevel=3
+                self.optim.message, ConvergenceWarning, stacklevel=3
             )
         if self.dropped_columns:
             warnings.warn(

@@ -14,7 +14,7 @@ from torch import Tensor
 from .. import report, starts
 from ..autodiff import Curvature, Eta
 from ..data import Data
-from ..estimates import Array
+from ..estimates import Array, ratio
 from ..inference.distributions import chi2_tail
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
@@ -51,7 +51,7 @@ class CountResults(Results):
     @property
     def prsquared(self) -> float:
         """McFadden's (1974) pseudo R-squared, 1 - llf / llnull."""
-        return 1 - self.llf / self.llnull
+        return 1 - ratio(self.llf, self.llnull)
 
     def _series_of_rows(self, values: Array) -> Any:
         return pd.Series(values, index=self.model.index) if self.model.index is not None else values

@@ -11,7 +11,7 @@ import pandas as pd
 
 from .. import report
 from ..data import Data
-from ..estimates import Array
+from ..estimates import Array, ratio
 from ..inference.distributions import chi2_tail, f_tail
 from ..inference.wald import JointTest
 from ..results import Results
@@ -76,31 +76,31 @@ class LinearResults(Results):
     @property
     def rsquared(self) -> float:
         """1 - ssr / tss, about the mean when the design has a constant."""
-        return 1 - self.ssr / self._tss
+        return 1 - ratio(self.ssr, self._tss)
 
     @property
     def rsquared_adj(self) -> float:
         """R-squared with both sums of squares divided by their degrees of freedom."""
-        return 1 - (self.nobs - self.k_constant) / self.df_resid * (1 - self.rsquared)
+        return 1 - ratio(self.nobs - self.k_constant, self.df_resid) * (1 - self.rsquared)
 
     @property
     def mse_model(self) -> float:
-        return self.ess / self.df_model if self.df_model else math.nan
+        return ratio(self.ess, self.df_model)
 
     @property
     def mse_resid(self) -> float:
-        return self.ssr / self.df_resid
+        return ratio(self.ssr, self.df_resid)
 
     @property
     def mse_total(self) -> float:
-        return self._tss / (self.df_resid + self.df_model)
+        return ratio(self._tss, self.df_resid + self.df_model)
 
     @cached_property
     def fvalue(self) -> float:
         """F statistic of all coefficients but the constant; a Wald test when the covariance is robust."""
         if self.df_model == 0:
             return math.nan
-        return self._wald_f.fvalue if self.covariance_is_robust else self.mse_model / self.mse_resid
+        return self._wald_f.fvalue if self.covariance_is_robust else ratio(self.mse_model, self.mse_resid)
 
     @cached_property
     def f_pvalue(self) -> float:

@@ -14,7 +14,7 @@ from ..autodiff import Curvature, Eta
 from ..data import Data
 from ..estimates import Array
 from ..likelihood import LikelihoodModel
-from ..linalg import triangular_factor
+from ..linalg import dependent_columns, triangular_factor
 from ..parameters import Parameters, Values
 from ..regression import RegressionModel
 from ..results import Results
@@ -160,11 +160,12 @@ class MVNormal(LikelihoodModel):
 
     def start(self) -> Tensor:
         """The closed form, from the QR of ``[X, Y]``: B by back substitution, S from what is left of Y."""
-        factor = self._factor()
-        k = self.data.X.shape[1]
+        factor, k = self._factor(), self.data.X.shape[1]
         mean = torch.linalg.solve_triangular(factor[:k, :k], factor[:k, k:], upper=True)
         rest = factor[k:, k:]
         covariance = rest.T @ rest / self.nobs
+        if any(j >= k for j in dependent_columns(factor, self.data.n)):  # singular: the search must find that out
+            covariance = torch.diag(factor[:, k:].square().sum(0).clamp_min(1e-300) / self.nobs)
         return torch.cat([mean.T.reshape(-1), self.covariance_transform.inverse(covariance)])
 
     def _factor(self) -> Tensor:
