@@ -176,7 +176,7 @@ class Design:
 
 def _incomplete(data: Data) -> torch.Tensor:
     gone = torch.zeros(data.n, dtype=torch.bool)
-    tensors = [*data.x.values(), *data.columns.values(), *([] if data.y is None else [data.y])]
+    tensors = [*data.x.values(), *data.columns.values(), *([] if data.response is None else [data.response])]
     for tensor in tensors:
         missing = tensor.isnan() if tensor.is_floating_point() else tensor < 0
         gone |= missing.reshape(data.n, -1).any(dim=1).cpu()

@@ -59,6 +59,8 @@ class Factor:
             For a level that was not seen in training (unless ``unseen="nan"``, which makes it missing), and when the
             type or the width are not those of training.
         """
+        if not variables.n:  # splines cannot be evaluated nowhere
+            return np.empty((0, self.width)) if self.levels is None else np.empty(0, dtype=np.intp)
         view = variables if self.bare is None else AsLevels(variables, every=self.levels is not None)
         value = classify(self.expression.evaluate(view), variables.index, self.name)
         if self.levels is not None:

@@ -63,7 +63,7 @@ def Surv(time: Any, time2: Any = None, event: Any = None, type: str | None = Non
     """
     if type is not None and type not in _TYPES:
         raise FormulaError(f"Surv: type={type!r} is not known; use one of {', '.join(_TYPES)}")
-    kind = type or ("right" if event is None else "counting")
+    kind = type or ("right" if event is None or time2 is None else "counting")
     if kind == "interval2":
         return _interval2(_numbers(time, "lower limit"), _numbers(time2, "upper limit"))
     if kind == "interval":
@@ -138,7 +138,7 @@ def _events(value: Any) -> np.ndarray:
     if len(wrong):
         seen = wrong.iloc[0]
         raise FormulaError(
-            f"Surv: event must be 0/1 or True/False, but is {seen!r} ({at_rows(wrong.index)}); write it as a "
+            f"Surv: event must be 0/1 or True/False, but is {seen!r} ({at_rows(wrong.index[wrong == seen])}); write it as a "
             f"comparison, for example Surv(time, status == {seen!r})"
         )
     return values.where(values.notna(), np.nan).to_numpy(dtype=np.float64)

@@ -65,6 +65,11 @@ class Variables(Mapping[str, Any]):
         self._cache: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
+        """Values in double precision, so that an expression is computed in it."""
+        return promote(self.as_stored(name))
+
+    def as_stored(self, name: str) -> Any:
+        """Values in the column's own precision, which is enough (and no copy) where they are only copied to a design."""
         if name not in self._cache:
             values = self.columns[name].values
             self._cache[name] = plain(values if self.rows is None else values[self.rows])
@@ -92,7 +97,7 @@ class AsLevels(Mapping[str, Any]):
     def __getitem__(self, name: str) -> Any:
         if self.every or not self.variables.columns[name].numeric:
             return self.variables.coded(name)
-        return self.variables[name]
+        return self.variables.as_stored(name)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.variables)
@@ -133,6 +138,14 @@ def plain(values: Values) -> Values:
     return values
 
 
+def promote(values: Values) -> Values:
+    """Short floats and integers as float64 and int64: the square root of an int8 would be a float16."""
+    dtype = values.dtype
+    if isinstance(dtype, np.dtype) and dtype.itemsize < 8 and dtype.kind in "iuf":
+        return values.astype(np.float64 if dtype.kind == "f" else np.int64)
+    return values
+
+
 def numeric_array(values: Values) -> np.ndarray:
     """Numbers as a numpy array of their own numeric type (float64 with NaN if any is missing)."""
     return np.asarray(plain(values))
@@ -163,7 +176,7 @@ def classify(value: Any, index: pd.Index, name: str) -> Coded | np.ndarray:
     numbers = numeric_array(value)
     if numbers.ndim > 2 or numbers.dtype.kind == "c":
         raise FormulaError(f"{name!r} must be real numbers in at most two dimensions")
-    return numbers.reshape(n, -1)
+    return numbers if numbers.ndim == 2 else numbers[:, None]
 
 
 def _boxed(box: Any, index: pd.Index, name: str) -> Coded:
