@@ -59,9 +59,10 @@ def orthogonal_solution(data: Data, objective: Objective, start: Tensor) -> Leas
     Householder QR of ``W^1/2 [X, y - X start]``, block by block: the nearer the start, the less cancels.
     """
     started = time.perf_counter()
-    phi, factor, _ = _step(data, objective, start)
+    step, factor, _ = _step(data, objective, start)
     inverse = invert_triangular(factor)
-    phi, ssr, inverse = _polished(data, objective, phi, start, inverse)
+    step, ssr, inverse = _polished(data, objective, start, step, inverse)
+    phi = start + step
     value, gradient, hessian = objective.hessian(phi)
     return LeastSquaresOptimum(
         x=phi,
@@ -83,38 +84,44 @@ def orthogonal_solution(data: Data, objective: Objective, start: Tensor) -> Leas
     )
 
 
-def _step(data: Data, objective: Objective, phi: Tensor) -> tuple[Tensor, Tensor, float]:
-    """phi plus the regression of its residuals on the free columns, R, and the sum of squares left."""
+def _step(data: Data, objective: Objective, start: Tensor, step: Tensor | None = None) -> tuple[Tensor, Tensor, float]:
+    """The step so far plus the regression of its residuals on the free columns, R, and the sum of squares left."""
     k = objective.size
-    augmented = triangular_factor(weighted_blocks(data, objective, phi)).cpu()
+    step = torch.zeros_like(start) if step is None else step
+    augmented = triangular_factor(weighted_blocks(data, objective, start, step)).cpu()
     factor = augmented[:k, :k]
-    step = torch.linalg.solve_triangular(factor, augmented[:k, k:], upper=True)[:, 0]
-    return phi + step, factor, float(augmented[k:, k].square().sum())
+    more = torch.linalg.solve_triangular(factor, augmented[:k, k:], upper=True)[:, 0]
+    return step + more, factor, float(augmented[k:, k].square().sum())
 
 
 def _polished(
-    data: Data, objective: Objective, phi: Tensor, start: Tensor, inverse: Inverse
+    data: Data, objective: Objective, start: Tensor, step: Tensor, inverse: Inverse
 ) -> tuple[Tensor, float, Inverse]:
-    """The solution, its sum of squares and the inverse of X'X, refined as far as the conditioning asks for."""
+    """The step to the solution, its sum of squares and the inverse of X'X, refined as far as the conditioning asks for."""
     k = objective.size
     if inverse.condition <= REFINED_CONDITION or data.n * k * (k + 1) > REFINED_PRODUCTS:
-        phi, _, ssr = _step(data, objective, phi)  # regressing the residuals again restores what cancelled
-        return phi, ssr, inverse
-    stacked = torch.cat([block.cpu() for block in weighted_blocks(data, objective, start)]).numpy()
+        step, _, ssr = _step(data, objective, start, step)  # regressing the residuals again restores what cancelled
+        return step, ssr, inverse
+    stacked = torch.cat([block.cpu() for block in weighted_blocks(data, objective, start, torch.zeros_like(start))]).numpy()
     step, ssr, inverse = _refined(stacked[:, :k], stacked[:, k], inverse)
-    return start + step, ssr, inverse
+    return step, ssr, inverse
 
 
-def weighted_blocks(data: Data, objective: Objective, phi: Tensor) -> Iterator[Tensor]:
-    """Blocks of the free columns and the residuals at phi, times the square roots of the weights."""
+def weighted_blocks(data: Data, objective: Objective, start: Tensor, step: Tensor) -> Iterator[Tensor]:
+    """Blocks of the free columns and the residuals at start + step, times the square roots of the weights.
+
+    What the start explains is taken off first: added to it, the step would be rounded to the start's digits.
+    """
     name = next(iter(data.x))
-    z, basis = objective.coordinates.z(phi).to(data.device), objective.coordinates.basis
+    z, basis = objective.coordinates.z(start).to(data.device), objective.coordinates.basis
     basis = None if basis is None else basis.to(data.device)
+    step = step.to(data.device)
     for rows in block_slices(data):
         block = data.block(rows)
         x, offset = block.x[name], block.get("offset")
-        residual = block.y - x @ z - (0 if offset is None else offset)
-        stacked = torch.cat([x if basis is None else x @ basis, residual[:, None]], 1)
+        free = x if basis is None else x @ basis
+        residual = block.y - x @ z - (0 if offset is None else offset) - free @ step
+        stacked = torch.cat([free, residual[:, None]], 1)
         weighted = "weights" in block.columns or "freq_weights" in block.columns
         yield stacked * row_weights(block).sqrt()[:, None] if weighted else stacked
 
