@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from . import io, report
+from . import io, plots, report
 from .covariance import choose
 from .errors import ConvergenceWarning, RankWarning
 from .estimates import Array, Estimates
@@ -227,6 +227,28 @@ class Results(Estimates):
     def save(self, path: Any) -> None:
         """Write the result to a file, without any training row; `torchmle.load` reads it."""
         io.save(self, path)
+
+    # -- plots -------------------------------------------------------------------------------------------------
+
+    def plot_coefficients(
+        self, ax: Any = None, alpha: float = 0.05, exponentiate: bool = False, names: list[str] | None = None
+    ) -> Any:
+        """Estimates with their intervals; see `torchmle.plots.plot_coefficients`."""
+        return plots.plot_coefficients(self, ax, alpha, exponentiate, names)
+
+    def plot_diagnostics(self, ax: Any = None) -> Any:
+        """Residuals in three plots; see `torchmle.plots.plot_diagnostics`."""
+        return plots.plot_diagnostics(self, ax)
+
+    def plot_survival(
+        self, new: Any = None, times: Any = None, ax: Any = None, kaplan_meier: Any = None, **options: Any
+    ) -> Any:
+        """Fitted survival curves with bands; see `torchmle.plots.plot_survival`."""
+        return plots.plot_survival(self, new, times, ax, kaplan_meier, **options)
+
+    def plot_trace(self, ax: Any = None) -> Any:
+        """Log-likelihood and Newton decrement of each step; see `torchmle.plots.plot_trace`."""
+        return plots.plot_trace(self, ax)
 
     def __repr__(self) -> str:
         return (

@@ -1,0 +1,145 @@
+"""Fitted survival curves with pointwise bands that stay between 0 and 1."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import ArrayLike, NDArray
+from torch import Tensor
+
+from ..autodiff import row_slopes
+from ..data import Data
+from ..errors import ModelError
+from ..sums import row_sums
+from .distributions import quantile
+from .prediction import new_rows, prediction
+
+if TYPE_CHECKING:
+    from ..results import Results
+
+Array = NDArray[np.float64]
+POINTS = 201  # on the grid of times when none are given
+
+
+@dataclass(frozen=True)
+class SurvivalCurve:
+    """S(t) at some times.
+
+    Attributes
+    ----------
+    label : str
+    times, survival, se : ndarray (T,)
+        se of S by the delta method.
+    """
+
+    label: str
+    times: Array
+    survival: Array
+    se: Array
+
+    def conf_int(self, alpha: float = 0.05) -> Array:
+        """Pointwise limits (T, 2), made on the scale of ``log(-log S)`` and so between 0 and 1."""
+        s = self.survival
+        inside = (s > 0) & (s < 1)
+        log_s = np.log(np.where(inside, s, 0.5))  # at 0 and 1 there is nothing to be unsure about
+        reach = np.exp(quantile(1 - alpha / 2) * self.se / np.where(inside, -s * log_s, 1.0))
+        limits = np.column_stack([np.exp(log_s * reach), np.exp(log_s / reach)])
+        return np.where(inside[:, None], limits, s[:, None])
+
+
+def survival_curves(
+    results: Results, new: Any = None, times: ArrayLike | None = None, **arguments: Any
+) -> list[SurvivalCurve]:
+    """One curve for each new row, or the average curve of the rows of the fit.
+
+    Parameters
+    ----------
+    results : Results
+        Of a model that predicts "survival".
+    new : DataFrame or array, optional
+        Rows to draw.  None: ``S(t) = sum_i S(t | x_i) / n``, which is what a Kaplan-Meier curve of all rows estimates.
+    times : array_like, optional
+        (T,) grid from 0 to the longest time of the fit when left out.
+    **arguments
+        Offset of the new rows.
+
+    Raises
+    ------
+    ValueError
+        The model predicts no survival probabilities, or there are neither times nor rows to take them from.
+    """
+    if "survival" not in results.model.predictable():
+        raise ValueError(f"{type(results.model).__name__} is not a survival model: it predicts no survival curve")
+    grid = time_grid(results, times)
+    if new is None:
+        return [SurvivalCurve("average", grid, *_average(results, grid))]
+    rows, index = new_rows(results, new, True, arguments)
+    repeated = rows.take(torch.arange(rows.n, device=rows.device).repeat_interleave(len(grid)))
+    tiled = torch.as_tensor(np.tile(grid, rows.n), device=rows.device)
+    found = prediction(results, repeated.with_columns(times=tiled), "survival", None)
+    values, errors = (part.reshape(rows.n, len(grid)) for part in (found.predicted, found.se))
+    labels = row_labels(new, index, rows.n)
+    return [SurvivalCurve(label, grid, s, se) for label, s, se in zip(labels, values, errors, strict=True)]
+
+
+def time_grid(results: Results, times: ArrayLike | None) -> Array:
+    """The times asked for, else equally spaced ones up to the longest of the fit."""
+    if times is None:
+        try:
+            longest = float(np.max(results.model.endog))
+        except ModelError as error:
+            raise ValueError("give times=: this result has no rows to take them from") from error
+        return np.linspace(0.0, longest, POINTS)
+    grid = np.atleast_1d(np.asarray(times, dtype=float))
+    if grid.ndim > 1 or not (grid >= 0).all():
+        raise ValueError("times must be a vector of numbers that are not negative")
+    return grid
+
+
+def row_labels(new: Any, index: pd.Index | None, n: int) -> list[str]:
+    """A name for each row: its own if the frame's index has names, else the values that tell it from the others."""
+    if index is not None and index.dtype == object:
+        return [str(name) for name in index]
+    if not isinstance(new, pd.DataFrame | Mapping):
+        return [f"row {i}" for i in range(n)]
+    frame = pd.DataFrame(new)
+    telling = [name for name in frame if n == 1 or frame[name].nunique(dropna=False) > 1]
+    return [", ".join(f"{name}={_short(frame[name].iloc[i])}" for name in telling) or f"row {i}" for i in range(n)]
+
+
+def _short(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, int | float | np.number) else str(value)
+
+
+def _average(results: Results, grid: Array) -> tuple[Array, Array]:
+    """Mean over the rows of S(t | x_i) at each time, with its standard error by the delta method."""
+    model, data = results.model, results.model.data
+    z = results.fit.z.to(data.device)
+
+    def block_totals(block: Data) -> tuple[Tensor, Tensor]:
+        leaves = tuple(eta.detach().clone().requires_grad_() for eta in model.eta(z, block))
+        weights = block.get("freq_weights")
+        weights = torch.ones(block.n, dtype=z.dtype, device=z.device) if weights is None else weights
+        totals, gradients = [], []
+        for time in grid:
+            with torch.enable_grad():
+                at = block.with_columns(times=torch.full_like(weights, time))
+                values = model.predict_rows("survival", model.values(leaves), at)
+                slopes = row_slopes(values, leaves)
+            totals.append(values.detach() @ weights)
+            parts = []
+            for layout, slope in zip(model.layout.blocks, slopes, strict=True):
+                x, weighted = block.x.get(layout.name), slope * weights
+                parts.append(weighted.sum().reshape(1) if x is None else x.T @ weighted)
+            gradients.append(torch.cat(parts))
+        return torch.stack(totals), torch.stack(gradients)
+
+    totals, gradients = row_sums(block_totals, data)
+    mean, gradient = totals / results.nobs, gradients / results.nobs
+    variance = ((gradient @ results.covariance_z) * gradient).sum(1)
+    return mean.numpy(), variance.sqrt().numpy()
