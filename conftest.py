@@ -1,11 +1,22 @@
 """What every docstring example may use without saying so: `tm`, `torch`, `np`, `pd` and a frame `df`."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
 import torchmle as tm
+
+
+TESTS = Path(__file__).parent / "tests"
+
+
+def pytest_ignore_collect(collection_path):
+    """Look for examples in the package, not in what the tests import."""
+    helper = collection_path.suffix == ".py" and not collection_path.name.startswith(("test_", "conftest"))
+    return True if helper and TESTS in collection_path.parents else None
 
 
 def example_frame():
