@@ -61,7 +61,12 @@ class Coordinates:
 
     def theta(self, z: Tensor) -> Tensor:
         """The user's coordinates of the data's."""
-        return z if self.uncentre is None else self.uncentre @ z
+        if self.uncentre is None:
+            return z
+        theta = self.uncentre @ z
+        # a fixed value to the last digit, also that of a constant which takes up the centres of columns
+        theta[list(self.fixed)] = (self.uncentre @ self.origin)[list(self.fixed)]
+        return theta
 
     def centred(self, theta: Tensor) -> Tensor:
         """The data's coordinates of the user's."""

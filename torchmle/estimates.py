@@ -83,8 +83,9 @@ class Estimates:
     @cached_property
     def fixed(self) -> NDArray[np.bool_]:
         """Which reported entries the user held fixed."""
-        moves = self._jacobian if self.fit.coordinates.basis is None else self._jacobian @ self.fit.coordinates.basis
-        return (moves == 0).all(1).numpy() & ~self._dropped
+        coordinates = self.fit.coordinates
+        free = [i for i in range(self.model.layout.size) if i not in {*coordinates.fixed, *coordinates.dropped}]
+        return (self.model.layout.jacobian(self.fit.theta)[:, free] == 0).all(1).numpy() & ~self._dropped
 
     @property
     def dropped_columns(self) -> list[str]:
@@ -122,12 +123,14 @@ class Estimates:
     def covariance_array(self) -> Array:
         """Covariance on the reported scale, NaN for dropped columns, (k, k) ndarray."""
         matrix = (self._jacobian @ self.covariance_z @ self._jacobian.T).detach().numpy().copy()
-        matrix[self._dropped] = np.nan
-        matrix[:, self._dropped] = np.nan
+        # exactly: the variance of a constant that takes up the centres of columns cancels only to rounding
+        matrix[self.fixed] = matrix[:, self.fixed] = 0.0
+        matrix[self._dropped] = matrix[:, self._dropped] = np.nan
         return matrix
 
     def _series(self, values: Array) -> Any:
-        return pd.Series(values, index=self.names) if self.model.design.pandas else values
+        """A copy with labels, which the caller may change."""
+        return pd.Series(values.copy(), index=self.names) if self.model.design.pandas else values.copy()
 
     @property
     def params(self) -> Any:
@@ -163,8 +166,8 @@ class Estimates:
             matrix, _ = wald.constraint(self.names, r_matrix)
             return matrix @ self.covariance_array @ matrix.T
         if self.model.design.pandas:
-            return pd.DataFrame(self.covariance_array, index=self.names, columns=self.names)
-        return self.covariance_array
+            return pd.DataFrame(self.covariance_array.copy(), index=self.names, columns=self.names)
+        return self.covariance_array.copy()
 
     def conf_int(self, alpha: float = 0.05) -> Any:
         """Intervals with coverage 1 - alpha: columns 0 and 1.
@@ -231,8 +234,9 @@ class Estimates:
 
     @cached_property
     def k_constant(self) -> int:
-        """1 when the main design has a constant, explicit or as a sum of its columns."""
-        return self.model.k_constant
+        """1 when the main design has a constant, explicit or as a sum of its columns, that is not held fixed."""
+        constant = getattr(self.model, "intercepts", {}).get(self.model.predictors()[0])
+        return 0 if constant in self.fit.coordinates.fixed else self.model.k_constant
 
     @property
     def df_inference(self) -> float:
