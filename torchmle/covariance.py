@@ -176,13 +176,12 @@ class Cluster(Covariance):
 
     def estimate(self, fit: Fit) -> Estimate:
         k = len(fit.z)
-        total, counts = torch.zeros(k, k, dtype=torch.float64), []
-        pieces = list(subsets(self.groups))
-        sizes = [len(np.unique(codes)) for codes, _ in pieces]
-        for (codes, sign), size in zip(pieces, sizes, strict=True):
-            size_used = min(sizes[: len(self.groups)]) if self.convention == "stata" else size
-            total += sign * self._factor(fit, size_used) * cluster_meat(fit, codes)
-        counts = sizes[: len(self.groups)]
+        total = torch.zeros(k, k, dtype=torch.float64)
+        pieces = subsets(self.groups, fit.model.data)
+        counts = [size for _, size, _ in pieces[: len(self.groups)]]
+        for codes, size, sign in pieces:
+            size_used = min(counts) if self.convention == "stata" else size
+            total += sign * self._factor(fit, size_used) * cluster_meat(fit, codes, size)
         matrix, repaired = nonnegative(sandwich(fit.bread, total)) if len(self.groups) > 1 else (
             sandwich(fit.bread, total), False)  # fmt: skip
         df = float(min(counts) - 1) if self.df_correction else None

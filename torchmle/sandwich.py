@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -32,10 +33,10 @@ def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
     return row_sums(block_meat, fit.model.data)[0]
 
 
-def cluster_meat(fit: Fit, codes: np.ndarray) -> Tensor:
+def cluster_meat(fit: Fit, codes: np.ndarray, groups: int) -> Tensor:
     """``sum_g S_g S_g'`` with S_g the sum of the weighted scores of group g, (k, k)."""
     device = fit.model.data.device
-    z, groups = fit.z.to(device), int(codes.max()) + 1 if len(codes) else 0
+    z = fit.z.to(device)
     data = fit.model.data.with_columns(cluster_code=torch.as_tensor(codes, device=device))
 
     def block_totals(block: Data) -> tuple[Tensor]:
@@ -54,15 +55,27 @@ def sandwich(bread: Tensor, filling: Tensor) -> Tensor:
     return (product + product.T) / 2
 
 
-def subsets(groups: tuple[np.ndarray, ...]) -> list[tuple[np.ndarray, int]]:
-    """Codes of every intersection of groupings, with the sign of inclusion and exclusion; single ones first."""
-    codes = [np.unique(group, return_inverse=True)[1].reshape(-1) for group in groups]
+def subsets(groups: Sequence[np.ndarray], data: Data) -> list[tuple[np.ndarray, int, int]]:
+    """Codes of every intersection of groupings, their number, and the sign of inclusion and exclusion; single ones first."""
+    single = [cluster_codes(group, data) for group in groups]
     out = []
-    for size in range(1, len(codes) + 1):
-        for chosen in combinations(codes, size):
-            joint = chosen[0] if size == 1 else np.unique(np.stack(chosen), axis=1, return_inverse=True)[1].reshape(-1)
-            out.append((joint, 1 if size % 2 else -1))
+    for size in range(1, len(single) + 1):
+        for chosen in combinations(single, size):
+            codes, count = chosen[0]
+            for other, others in chosen[1:]:
+                codes, count = cluster_codes(codes * others + other, data)
+            out.append((codes, count, 1 if size % 2 else -1))
     return out
+
+
+def cluster_codes(labels: np.ndarray, data: Data) -> tuple[np.ndarray, int]:
+    """Clusters numbered from 0, alike in all processes, and how many there are; rows of weight 0 make no cluster."""
+    weights = data.get("freq_weights")
+    present = slice(None) if weights is None else weights.cpu().numpy() > 0
+    levels, inverse = np.unique(labels[present], return_inverse=True)
+    codes = np.zeros(len(labels), dtype=np.int64)
+    codes[present] = inverse.reshape(-1)
+    return codes, len(levels)
 
 
 def nonnegative(matrix: Tensor) -> tuple[Tensor, bool]:
