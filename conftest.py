@@ -9,7 +9,6 @@ import torch
 
 import torchmle as tm
 
-
 TESTS = Path(__file__).parent / "tests"
 
 
