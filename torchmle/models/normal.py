@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,13 @@ import torch
 from torch import Tensor
 
 from ..autodiff import Curvature, Eta
+from ..coordinates import Coordinates
 from ..data import Data
 from ..estimates import Array
 from ..likelihood import LikelihoodModel
 from ..linalg import dependent_columns, triangular_factor
 from ..parameters import Parameters, Values
-from ..regression import RegressionModel
+from ..regression import RegressionModel, centres, intercept_column
 from ..results import Results
 from ..structured import CholeskyCovariance, Coefficients
 from ..sums import block_slices, row_map
@@ -101,8 +103,8 @@ class MVResults(Results):
         rows, index = (
             (self.model.data, self.model.index) if exog is None else self.model.predict_data(exog, transform, {})
         )
-        coefficients = self.model.coefficients(self.fit.theta)
-        values = (rows.X.to(torch.float64) @ coefficients.to(rows.device)).cpu().numpy()
+        coefficients = self.model.coefficients(self.fit.z).to(rows.device)
+        values = row_map(lambda block: block.X @ coefficients, rows).numpy()
         return (
             pd.DataFrame(values, index=index, columns=list(self.model.design.response)) if index is not None else values
         )
@@ -133,7 +135,19 @@ class MVNormal(LikelihoodModel):
     def prepare(self, data: Data) -> Data:
         y = data.y if data.y.ndim == 2 else data.y[:, None]
         x = data.x or {"X": torch.ones(data.n, 1, dtype=data.y.dtype, device=data.device)}
-        return Data(y, x, data.columns, None, data.group)
+        data = Data(y, x, data.columns, None, data.group)
+        constant = intercept_column(data.X)
+        self.intercepts = {} if constant is None else {next(iter(x)): constant}
+        return data.with_shift(centres(data, self.intercepts))
+
+    @cached_property
+    def coordinates(self) -> Coordinates:
+        """Coordinates of the centred columns, the constant of each response taking up the centres."""
+        identity = torch.eye(self.layout.size, dtype=torch.float64)
+        for name, shift in self.shift.items():
+            for start in range(0, len(self.layout.block("mean").labels), len(shift)):
+                identity[start + self.intercepts[name], start : start + len(shift)] -= shift.cpu()
+        return Coordinates(identity if self.shift else None, torch.zeros(self.layout.size, dtype=torch.float64))
 
     def make_layout(self) -> Parameters:
         responses, columns = self.design.response, self.design.columns.get("X", ("const",))
