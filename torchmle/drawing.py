@@ -39,13 +39,15 @@ def clean(ax: Any, grid: str = "both") -> Any:
     return ax
 
 
-def plain_log_ticks(axis: Any) -> None:
-    """Ticks such as 0.5, 1, 2 in place of powers of ten."""
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def logarithmic(ax: Any) -> None:
+    """A logarithmic x axis with ticks such as 0.5, 1, 2 in place of powers of ten."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
-    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    axis.set_minor_formatter(NullFormatter())
+    ax.set_xscale("log")
+    low, high = ax.get_xlim()
+    ax.xaxis.set_major_locator(LogLocator(subs=(1.0, 1.5, 2.0, 3.0, 5.0, 7.0) if high < 10 * low else (1.0, 2.0, 5.0)))
+    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.xaxis.set_minor_locator(NullLocator())
 
 
 def points(ax: Any, x: Array, y: Array) -> None:

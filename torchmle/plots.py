@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import cycle
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,12 +17,12 @@ from .drawing import (
     VERMILION,
     clean,
     label_axes,
+    logarithmic,
     new_axes,
-    plain_log_ticks,
     points,
     scatter_with_means,
 )
-from .inference.curves import SurvivalCurve, survival_curves, time_grid
+from .inference.curves import SurvivalCurve, survival_curves
 from .transforms import Identity
 
 if TYPE_CHECKING:
@@ -29,14 +30,11 @@ if TYPE_CHECKING:
     from .results import Results
 
 Array = NDArray[np.float64]
+SURVIVAL = "Survival probability"
 
 
 def plot_coefficients(
-    results: Results,
-    ax: Any = None,
-    alpha: float = 0.05,
-    exponentiate: bool = False,
-    names: Any = None,
+    results: Results, ax: Any = None, alpha: float = 0.05, exponentiate: bool = False, names: Any = None
 ) -> Any:
     """Estimates with their intervals, one line each, in the order of the table.
 
@@ -67,8 +65,7 @@ def plot_coefficients(
     ax.hlines(heights, low, high, color=BLUE, linewidth=2)
     ax.plot(middle, heights, "o", color=BLUE, markersize=6, markeredgecolor="white")
     if exponentiate:
-        ax.set_xscale("log")
-        plain_log_ticks(ax.xaxis)
+        logarithmic(ax)
     ax.set_yticks(heights, [results.names[i] for i in shown])
     ax.set_ylim(len(shown) - 0.5, -0.5)
     kind = "exp(coefficient)" if exponentiate else "Estimate"
@@ -137,8 +134,8 @@ def plot_survival(
     ax : Axes, optional
         Where to draw; a new figure when left out.
     kaplan_meier : KaplanMeier, or dict of them, optional
-        Drawn underneath, without assumptions.  Of a dict, such as `KaplanMeier.from_formula` gives, a curve has the
-        colour of the row whose label is its key ("trt=0").
+        Drawn underneath: what the data say without the model.  Of a dict, as `KaplanMeier.from_formula` gives it, each
+        curve has the colour of the row of its group.
     alpha : float
         Bands have pointwise coverage 1 - alpha, by the delta method on the scale of ``log(-log S)``.
     **arguments
@@ -150,18 +147,14 @@ def plot_survival(
     """
     curves = survival_curves(results, new, times, **arguments)
     ax = new_axes(ax)
-    colours = {curve.label: COLOURS[i % len(COLOURS)] for i, curve in enumerate(curves)}
-    steps = kaplan_meier if isinstance(kaplan_meier, Mapping) else {"Kaplan–Meier": kaplan_meier}
-    for key, curve in steps.items():
-        if curve is not None:
-            name = curve.label or key if len(steps) == 1 else f"{key}, Kaplan–Meier"
-            plot_steps(curve, ax, color=colours.get(key, GREY), label=name, linewidth=2.5, alpha=0.6, zorder=1.5)
-    for curve in curves:
-        _draw_curve(ax, curve, colours[curve.label], "fitted" if new is None else f"{curve.label}, fitted", alpha)
-    ax.set_xlim(0, float(time_grid(results, times).max()))
+    name = results.model.design.response[0] if results.model.formula else "time"
+    label_axes(ax, "Time" if name.lower() == "time" else f"Time ({name})", SURVIVAL)
+    steps = kaplan_meier if isinstance(kaplan_meier, Mapping) else {"all": kaplan_meier}
+    _draw_kaplan_meier(ax, {group: curve for group, curve in steps.items() if curve is not None}, curves)
+    for curve, colour in zip(curves, cycle(COLOURS)):
+        _draw_curve(ax, curve, colour, "fitted" if new is None else f"{curve.label}, fitted", alpha)
+    ax.set_xlim(0, float(curves[0].times.max()))
     ax.set_ylim(0, 1.02)
-    formula = bool(results.model.design.formulas)
-    label_axes(ax, f"Time ({results.model.design.response[0]})" if formula else "Time", "Survival probability")
     if len(ax.get_legend_handles_labels()[1]) > 1:
         ax.legend(frameon=False)
     return clean(ax)
@@ -198,7 +191,7 @@ def plot_trace(results: Results, ax: Any = None) -> Any:
     ax = new_axes(ax)
     few = len(steps) <= 60  # more markers would hide the line
     ax.plot(steps, values, "o-" if few else "-", color=BLUE, label="log-likelihood")
-    label_axes(ax, "Iteration", "Log-likelihood")
+    label_axes(ax, f"Iteration ({results.optim.method})", "Log-likelihood")
     ax.yaxis.label.set_color(BLUE)
     ax.xaxis.get_major_locator().set_params(integer=True)
     clean(ax)
@@ -206,17 +199,12 @@ def plot_trace(results: Results, ax: Any = None) -> Any:
     right = ax.twinx()
     right.plot(steps[shown], decrements[shown], "s--" if few else "--", color=VERMILION, label="decrement")
     right.set_yscale("log")
-    right.set_ylabel(f"Newton decrement ({results.optim.method})", color=VERMILION)
+    right.set_ylabel("Newton decrement", color=VERMILION)
     right.spines["top"].set_visible(False)
     return ax
 
 
-def plot_steps(
-    kaplan_meier: KaplanMeier,
-    ax: Any = None,
-    conf_int: bool = True,
-    **options: Any,
-) -> Any:
+def plot_steps(kaplan_meier: KaplanMeier, ax: Any = None, conf_int: bool = True, **options: Any) -> Any:
     """A Kaplan-Meier curve as steps, with its pointwise 95 % band.
 
     Parameters
@@ -242,20 +230,12 @@ def plot_steps(
     if conf_int:
         limits = kaplan_meier.conf_int()
         low, high = (np.concatenate([[1.0], limits[side]]) for side in ("lower", "upper"))
-        ax.fill_between(
-            times,
-            low,
-            high,
-            step="post",
-            color=line.get_color(),
-            alpha=0.2,
-            linewidth=0,
-            zorder=line.get_zorder() - 0.1,
-        )
+        under = {"color": line.get_color(), "zorder": line.get_zorder() - 0.1}
+        ax.fill_between(times, low, high, step="post", alpha=0.2, linewidth=0, **under)
     if new:
         ax.set_xlim(0, float(times[-1]))
         ax.set_ylim(0, 1.02)
-    label_axes(ax, "Time", "Survival probability")
+    label_axes(ax, "Time", SURVIVAL)
     return clean(ax)
 
 
@@ -295,6 +275,15 @@ def _quantiles(ax: Any, values: Array) -> None:
     reach = expected[[0, -1]]
     ax.plot(reach, reach, color=GREY, linewidth=1, linestyle="--", zorder=0)
     points(ax, expected, np.sort(values))
+
+
+def _draw_kaplan_meier(ax: Any, steps: Mapping[Any, KaplanMeier], fitted: list[SurvivalCurve]) -> None:
+    """Wide, light steps that a fitted curve does not hide; each group in the colour of its fitted curve."""
+    rows = {curve.group: (curve.label, colour) for curve, colour in zip(fitted, cycle(COLOURS))}
+    for group, curve in steps.items():
+        label, colour = rows.get(group, (str(group), GREY)) if len(steps) > 1 else ("", GREY)
+        name = f"{label}, Kaplan–Meier" if label else curve.label or "Kaplan–Meier"
+        plot_steps(curve, ax, conf_int=False, color=colour, label=name, linewidth=5, alpha=0.35, zorder=1.5)
 
 
 def _draw_curve(ax: Any, curve: SurvivalCurve, colour: str, label: str, alpha: float) -> None:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..autodiff import row_slopes
 from ..data import Data
 from ..errors import ModelError
+from ..models.kaplan_meier import group_label
 from ..sums import row_sums
 from .distributions import quantile
 from .prediction import new_rows, prediction
@@ -33,11 +34,15 @@ class SurvivalCurve:
     Attributes
     ----------
     label : str
+        For people: the values of the row, or its name.
+    group : str
+        Description of the row of the design, as `KaplanMeier.from_formula` names its curves.
     times, survival, se : ndarray (T,)
         se of S by the delta method.
     """
 
     label: str
+    group: str
     times: Array
     survival: Array
     se: Array
@@ -77,14 +82,14 @@ def survival_curves(
         raise ValueError(f"{type(results.model).__name__} is not a survival model: it predicts no survival curve")
     grid = time_grid(results, times)
     if new is None:
-        return [SurvivalCurve("average", grid, *_average(results, grid))]
+        return [SurvivalCurve("average", "all", grid, *_average(results, grid))]
     rows, index = new_rows(results, new, True, arguments)
     repeated = rows.take(torch.arange(rows.n, device=rows.device).repeat_interleave(len(grid)))
     tiled = torch.as_tensor(np.tile(grid, rows.n), device=rows.device)
     found = prediction(results, repeated.with_columns(times=tiled), "survival", None)
     values, errors = (part.reshape(rows.n, len(grid)) for part in (found.predicted, found.se))
-    labels = row_labels(new, index, rows.n)
-    return [SurvivalCurve(label, grid, s, se) for label, s, se in zip(labels, values, errors, strict=True)]
+    described = zip(row_labels(new, index, rows.n), _groups(results, rows), values, errors, strict=True)
+    return [SurvivalCurve(label, group, grid, s, se) for label, group, s, se in described]
 
 
 def time_grid(results: Results, times: ArrayLike | None) -> Array:
@@ -110,6 +115,13 @@ def row_labels(new: Any, index: pd.Index | None, n: int) -> list[str]:
     frame = pd.DataFrame(new)
     telling = [name for name in frame if n == 1 or frame[name].nunique(dropna=False) > 1]
     return [", ".join(f"{name}={_short(frame[name].iloc[i])}" for name in telling) or f"row {i}" for i in range(n)]
+
+
+def _groups(results: Results, rows: Data) -> list[str]:
+    main = results.model.layout.blocks[0].name
+    if main not in rows.x:
+        return ["all"] * rows.n
+    return [group_label(results.model.design.columns[main], x) for x in rows.x[main].cpu().numpy()]
 
 
 def _short(value: Any) -> str:

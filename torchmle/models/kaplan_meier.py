@@ -80,7 +80,7 @@ class KaplanMeier:
         for code, values in enumerate(groups):
             chosen = inverse.reshape(-1) == code
             picked = rows.data.take(chosen)
-            label = _label(rows.design.columns["group"], values)
+            label = group_label(rows.design.columns["group"], values)
             entry, counts = picked.get("entry"), picked.get("freq_weights")
             curves[label] = cls(
                 picked.y.numpy(), picked.event.numpy(), None if entry is None else entry.numpy(),
@@ -171,7 +171,7 @@ def _table(exits: Array, events: Array, counts: Array, entries: Array | None) ->
     )
 
 
-def _label(columns: tuple[str, ...], values: Array) -> str:
+def group_label(columns: tuple[str, ...], values: Array) -> str:
     """The group a row of the design stands for."""
     named = [(column, value) for column, value in zip(columns, values, strict=True) if column != "Intercept"]
     return ", ".join(f"{column}={value:g}" for column, value in named) or "all"
