@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .threads import one_thread, small_on_one_thread
+
 EPS = torch.finfo(torch.float64).eps
 
 
@@ -37,6 +39,7 @@ class Inverse:
         return self.condition < float("inf")
 
 
+@small_on_one_thread
 def invert_information(information: Tensor) -> Inverse:
     """Inverse of a symmetric positive definite matrix, scaled to a unit diagonal first.
 
@@ -66,13 +69,15 @@ def triangular_factor(blocks: Iterable[Tensor]) -> Tensor:
     as accurate as one QR of the whole, where forming X'X would square the condition number.
     """
     factor: Tensor | None = None
-    for block in blocks:
-        stacked = block if factor is None else torch.cat([factor, block])
-        factor = torch.linalg.qr(stacked, mode="r").R
+    with one_thread():
+        for block in blocks:
+            stacked = block if factor is None else torch.cat([factor, block])
+            factor = torch.linalg.qr(stacked, mode="r").R
     assert factor is not None
     return factor
 
 
+@small_on_one_thread
 def dependent_columns(factor: Tensor, rows: int) -> list[int]:
     """Columns that are linear combinations of earlier ones, from the triangular factor of the design.
 
@@ -104,6 +109,7 @@ def dependent_columns(factor: Tensor, rows: int) -> list[int]:
     return dropped
 
 
+@small_on_one_thread
 def collinear_with(factor: Tensor, column: int) -> list[int]:
     """Earlier columns that a dependent column is a combination of."""
     earlier = factor[:, :column]

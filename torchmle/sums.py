@@ -6,6 +6,7 @@ sums.  A model says what one block of rows gives; only this module knows how man
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
@@ -15,19 +16,30 @@ import torch
 from torch import Tensor
 
 from .data import Data
+from .threads import one_thread
 
-BLOCK_BYTES = 2**21  # of the design matrices on a CPU: about the size of a second-level cache
+BLOCK_BYTES = 2**20  # of the rows on a CPU: half of a second-level cache, since weighted copies are made of them
+BLOCK_ROWS = 1024, 2**14  # at least, for the sake of matrix products; at most, since vectors fill the cache too
 DEVICE_BLOCK_BYTES = 2**29  # on an accelerator: as much as keeps temporaries modest
 LARGE_RESULT = 2**22  # numbers; above it few partial sums are kept at a time
+BLOCKS_PER_WORKER = 4  # at least; for fewer a thread takes longer to start than to compute
 
 BlockFunction = Callable[[Data], tuple[Tensor, ...]]
 
 
 def block_rows(data: Data) -> int:
-    """Rows per block: a power of two whose design rows fill a cache, at least 1,024."""
-    width = 8 * max(1, sum(x.shape[1] for x in data.x.values()))
-    budget = BLOCK_BYTES if data.device.type == "cpu" else DEVICE_BLOCK_BYTES
-    return int(max(1024, 2 ** ((budget // width).bit_length() - 1)))
+    """Rows per block: a power of two, as many as fill half a cache."""
+    tensors = (data.response, *data.x.values(), *data.columns.values())
+    width = 8 * sum(math.prod(tensor.shape[1:]) for tensor in tensors if tensor is not None)
+    fewest, most = BLOCK_ROWS
+    if data.device.type != "cpu":
+        return int(max(fewest, _power_of_two(DEVICE_BLOCK_BYTES // max(1, width))))
+    return int(min(most, max(fewest, _power_of_two(BLOCK_BYTES // max(1, width)))))
+
+
+def _power_of_two(number: int) -> int:
+    """The largest that does not exceed the number."""
+    return 2 ** (number.bit_length() - 1) if number else 0
 
 
 def block_slices(data: Data, rows: int | None = None) -> list[slice]:
@@ -52,16 +64,17 @@ def row_sums(function: BlockFunction, data: Data, rows: int | None = None) -> tu
     Returns
     -------
     tuple of Tensor
-        float64, on the CPU.  Blocks are added in order, so the number of threads changes no bit.
+        float64, on the CPU.  Each block is computed by one thread and blocks are added in order, so the number of
+        threads changes no bit.
     """
     slices = block_slices(data, rows)
-    if len(slices) == 1:
-        totals = function(data.block(slices[0]))
-    else:
-        parts = _runs(slices, function, data)
+    workers = _workers(data, len(slices))
+    with one_thread():
+        parts = _partial_sums(function, data, slices, workers)
         totals = next(parts)
         for part in parts:
-            totals = tuple(total.add_(value) for total, value in zip(totals, part, strict=True))
+            for total, value in zip(totals, part, strict=True):
+                total.add_(value)
     local = tuple(total.to("cpu", torch.float64) for total in totals)
     return all_reduce(local, data.group) if data.group is not None else local
 
@@ -69,14 +82,20 @@ def row_sums(function: BlockFunction, data: Data, rows: int | None = None) -> tu
 def row_map(function: Callable[[Data], Tensor], data: Data, rows: int | None = None) -> Tensor:
     """What a function gives for each row, in row order, on the CPU."""
     slices = block_slices(data, rows)
-    if len(slices) == 1:
-        return function(data.block(slices[0])).cpu()
-    return torch.cat([part.cpu() for part in _threaded(lambda rows: function(data.block(rows)), slices, data)])
+    workers = _workers(data, len(slices))
+    with one_thread():
+        parts = list(_threaded(lambda rows: function(data.block(rows)).cpu(), slices, workers))
+    return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
-def _runs(slices: list[slice], function: BlockFunction, data: Data) -> Iterator[tuple[Tensor, ...]]:
-    """Partial sums of a few runs of consecutive blocks, in order."""
+def _partial_sums(
+    function: BlockFunction, data: Data, slices: list[slice], workers: int
+) -> Iterator[tuple[Tensor, ...]]:
+    """The sums over the first block, then over a few runs of consecutive blocks, in order."""
     first = function(data.block(slices[0]))
+    if len(slices) == 1:
+        yield first
+        return
     few = sum(value.numel() for value in first) > LARGE_RESULT or data.device.type != "cpu"
     count = min(len(slices) - 1, 2 if few else 16)
     bounds = [1 + (len(slices) - 1) * i // count for i in range(count + 1)]
@@ -89,17 +108,21 @@ def _runs(slices: list[slice], function: BlockFunction, data: Data) -> Iterator[
         return totals
 
     yield tuple(value.clone() for value in first)
-    yield from _threaded(run, list(pairwise(bounds)), data)
+    yield from _threaded(run, list(pairwise(bounds)), workers)
 
 
-def _threaded(function: Callable[[Any], Any], items: list[Any], data: Data) -> Iterator[Any]:
-    """Map over worker threads on a CPU, in order; each worker computes with one thread of its own.
+def _workers(data: Data, blocks: int) -> int:
+    """How many threads share the blocks."""
+    return 1 if data.device.type != "cpu" else min(torch.get_num_threads(), blocks // BLOCKS_PER_WORKER)
 
-    Small operations shared out inside torch wait for each other, the more so when another process is busy;
-    whole blocks on single-threaded workers do not.  `torch.set_num_threads` speaks for the thread that calls it.
+
+def _threaded(function: Callable[[Any], Any], items: list[Any], workers: int) -> Iterator[Any]:
+    """Map over worker threads, in order; each computes with one thread of its own.
+
+    Small operations shared out inside torch wait for each other, the more so when another process is busy; whole
+    blocks on single-threaded workers do not.
     """
-    workers = min(torch.get_num_threads(), len(items))
-    if data.device.type != "cpu" or workers == 1:
+    if workers <= 1:
         yield from map(function, items)
         return
     with ThreadPoolExecutor(workers, initializer=torch.set_num_threads, initargs=(1,)) as pool:
