@@ -95,20 +95,28 @@ def ran_away(search: Search, point: Point, reference: Point, model: Quadratic) -
     return direction / direction.norm()
 
 
-def rough(search: Search, point: Point, reference: Point) -> bool:
-    """Is the log-likelihood so inaccurate here that its maximum may be one of rounding errors?
+def rough(search: Search, point: Point, reference: Point, model: Quadratic, tol: float) -> Tensor | None:
+    """Directions in which the log-likelihood is so inaccurate that its maximum may be one of rounding errors.
 
     Differences of large terms (log-gamma functions of 1/alpha as alpha goes to 0) lose all digits far from the start.
     Parameters about which much less is known here than at the start are moved by a hair; a sound log-likelihood then
     falls as its parabola does.
+
+    Returns
+    -------
+    Tensor or None
+        (k,) unit vector in scaled coordinates, or None if nothing is wrong.
     """
     now = point.hessian.diagonal().abs()
     move = torch.where(reference.hessian.diagonal().abs() > CHANGED * now, PROBE * now.rsqrt(), torch.zeros_like(now))
     if not move.any():
-        return False
+        return None
     fall = 0.5 * abs(_information(point, move))
     change = abs(search.value(point.x + move) - point.value)
-    return not change <= 10 * fall + ROUGH * allowance(point.value)
+    if change <= 10 * fall + max(tol, ROUGH * allowance(point.value)):
+        return None
+    direction = move / model.scale
+    return direction / direction.norm()
 
 
 def _back_along_weakest(point: Point, reference: Point, way: Tensor) -> Tensor:

@@ -49,7 +49,7 @@ def run(search: Search, start: Point, name: str, tol: float, maxiter: int, optio
     for epoch in range(epochs):
         for place, index in enumerate(torch.randperm(len(batches), generator=generator).tolist()):
             batch = batches[index]
-            gradient = search.batch_gradient(scaled.x(z.detach()), batch)[1]
+            gradient = search.batch_gradient(scaled.x(z.detach()), batch)
             slope = scaled.slope(gradient) / (batch.stop - batch.start)
             if not math.isfinite(slope.sum().item()):
                 return None

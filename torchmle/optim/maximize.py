@@ -214,7 +214,7 @@ def _optimum(search: Search, ending: Ending, name: str, names: tuple[str, ...]) 
     if model.factor is not None:
         number = condition(scaled_information(point.hessian, model.scale), model.factor)
     direction = None
-    if status in (Status.SINGULAR, Status.NOT_DEFINITE):
+    if status in (Status.SINGULAR, Status.NOT_DEFINITE, Status.PRECISION):
         direction = model.weakest
     elif status is Status.DIVERGING:
         step = model.direction / model.scale if model.weakest is None else model.weakest

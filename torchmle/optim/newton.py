@@ -25,7 +25,8 @@ from .verdict import Quadratic, quadratic
 
 POLISH_STEPS = 3
 SUFFICIENT = 1e-4  # share of the gain promised by the slope that a step must bring (Armijo)
-SHORTEST = 1e-12  # step length at which a line search gives up
+SHORTEST = 1e-12  # step length, relative to the longest at which all is finite, where a line search gives up
+FARTHEST = 1e-30  # step length at which the search for finite values gives up
 UNDERSHOT = 0.3  # slope left after a full step, relative to the slope before, from which longer steps are tried
 LONGEST = 2.0**60
 RUNAWAY = 1e50  # no parameter of a usable model, nor its information, is that large
@@ -63,27 +64,33 @@ def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: 
         The start of the whole search, to tell parameters that ran away from ones never identified.
     """
     reference = reference or point
-    before, stalled = math.inf, 0
+    lowest, stalled = math.inf, 0
     for iteration in range(maxiter + 1):
         model = quadratic(point.gradient, point.hessian)
         if iteration:
             search.record(point.x, point.value, model.decrement)
         if model.decrement <= tol and model.definite:
-            return _polish(search, point, model, reference) if maxiter else _as_given(point, model)
+            return _polish(search, point, model, reference, tol) if maxiter else _as_given(point, model)
         if stalled == STALLED:
             return Ending(point, model, Status.PRECISION)
         if iteration == maxiter:
-            return Ending(point, model, Status.DIVERGING if creeping(search.history) else Status.ITERATION_LIMIT)
+            endless = creeping(search.history) or _overflowing(point)
+            return Ending(point, model, Status.DIVERGING if endless else Status.ITERATION_LIMIT)
         trial, length = _advance(search, point, model) if model.decrement > tol else _escape(search, point, model)
         if trial is None:
             return _stuck(search, point, model, reference, tol)
-        stalls = model.decrement < STALL_BELOW and model.decrement > 0.7 * before and parabolic(model, trial)
-        stalled = stalled + 1 if stalls else 0
-        point, before = trial, model.decrement
+        stalled = stalled + 1 if _stalls(point, model, trial, lowest) else 0
+        point, lowest = trial, min(lowest, model.decrement)
         if length >= LONGEST or point.x.abs().max().item() > RUNAWAY:
             search.record(point.x, point.value, math.nan)
             return Ending(point, quadratic(point.gradient, point.hessian), Status.DIVERGING)
     raise AssertionError("the loop above always returns")
+
+
+def _stalls(point: Point, model: Quadratic, trial: Point, lowest: float) -> bool:
+    """Does a good step bring nothing, and did those before not lower the decrement?  Then rounding errors rule."""
+    small = 0.7 * lowest < model.decrement < STALL_BELOW
+    return small and model.definite and trial.value - point.value < 0.1 * model.decrement and parabolic(model, trial)
 
 
 def _stuck(search: Search, point: Point, model: Quadratic, reference: Point, tol: float) -> Ending:
@@ -93,9 +100,14 @@ def _stuck(search: Search, point: Point, model: Quadratic, reference: Point, tol
         away = ran_away(search, point, reference, model)
         if away is not None:
             return Ending(point, model._replace(weakest=away), Status.DIVERGING)
-        if point.hessian.abs().max().item() > RUNAWAY:  # as where a variance goes to 0
+        if _overflowing(point):
             status = Status.DIVERGING
     return Ending(point, model, status)
+
+
+def _overflowing(point: Point) -> bool:
+    """Has the information become absurd, as where a variance goes to 0?"""
+    return point.hessian.abs().max().item() > RUNAWAY
 
 
 def _as_given(point: Point, model: Quadratic) -> Ending:
@@ -105,24 +117,35 @@ def _as_given(point: Point, model: Quadratic) -> Ending:
 
 def _advance(search: Search, point: Point, model: Quadratic) -> tuple[Point | None, float]:
     """The next point along the Newton direction and the step length, or None when no length brings anything."""
-    floor = point.value - allowance(point.value)
-    gain = SUFFICIENT * model.decrement
-    trial = search.hessian(point.x + model.direction)
-    length = 1.0
-    while not (trial.finite and (trial.value >= floor + length * gain or _level(point, model, trial))):
-        rise = trial.value - point.value
-        length *= _shrink(rise, length * model.decrement)
-        while length >= SHORTEST:
-            value = search.value(point.x + length * model.direction)
-            if value >= floor + length * gain:
-                break
-            length *= _shrink(value - point.value, length * model.decrement)
-        if length < SHORTEST:
+    trial, length = search.hessian(point.x + model.direction), 1.0
+    rise = trial.value - point.value if trial.finite else math.nan
+    while not (trial.finite and (_sufficient(rise, length, point, model) or _level(point, model, trial))):
+        length = _backtrack(search, point, model, length, rise)
+        if length == 0.0:
             return None, length
         trial = search.hessian(point.x + length * model.direction)
+        rise = trial.value - point.value if trial.finite else math.nan
     if length == 1.0 and torch.dot(trial.gradient, model.direction).item() > UNDERSHOT * model.decrement:
         return _lengthen(search, point, model, trial)
     return trial, length
+
+
+def _backtrack(search: Search, point: Point, model: Quadratic, length: float, rise: float) -> float:
+    """A shorter step that raises the log-likelihood, by values alone; 0 if there is none."""
+    shortest = SHORTEST * length
+    while True:
+        length *= _shrink(rise, length * model.decrement)
+        if not math.isfinite(rise):  # on the way back into the domain, which may be long
+            shortest = max(SHORTEST * length, FARTHEST)
+        if length < shortest:
+            return 0.0
+        rise = search.value(point.x + length * model.direction) - point.value
+        if _sufficient(rise, length, point, model):
+            return length
+
+
+def _sufficient(rise: float, length: float, point: Point, model: Quadratic) -> bool:
+    return rise >= SUFFICIENT * length * model.decrement - allowance(point.value)
 
 
 def _level(point: Point, model: Quadratic, trial: Point) -> bool:
@@ -165,7 +188,7 @@ def _lengthen(search: Search, point: Point, model: Quadratic, trial: Point) -> t
     return (longer, length) if longer.finite else (trial, 1.0)
 
 
-def _polish(search: Search, point: Point, model: Quadratic, reference: Point) -> Ending:
+def _polish(search: Search, point: Point, model: Quadratic, reference: Point, tol: float) -> Ending:
     """Full steps from within the tolerance down to rounding error, and the check that the maximum is a real one.
 
     Near a maximum the curvature along the step hardly changes while the decrement falls to nothing.  Where the
@@ -178,7 +201,7 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point) ->
         trial = search.hessian(point.x + model.direction)
         if not trial.finite:
             break
-        if trial.value < point.value - ROUGH * allowance(point.value):
+        if trial.value < point.value - max(tol, ROUGH * allowance(point.value)):
             return Ending(point, model, Status.PRECISION)
         if not parabolic(model, trial):
             return Ending(point, model, Status.DIVERGING)
@@ -190,7 +213,10 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point) ->
     away = ran_away(search, point, reference, model)
     if away is not None:
         return Ending(point, model._replace(weakest=away), Status.DIVERGING)
-    return Ending(point, model, Status.PRECISION if rough(search, point, reference) else Status.CONVERGED)
+    noisy = rough(search, point, reference, model, tol)
+    if noisy is not None:
+        return Ending(point, model._replace(weakest=noisy), Status.PRECISION)
+    return Ending(point, model, Status.CONVERGED)
 
 
 def _escape(search: Search, point: Point, model: Quadratic) -> tuple[Point | None, float]:

@@ -103,7 +103,7 @@ class Optimum:
     direction : Tensor or None
         (k,) unit vector in the coordinates in which -H has a unit diagonal: the flat direction of a SINGULAR
         end, the direction of negative curvature of a NOT_DEFINITE one, the way the parameters ran of a
-        DIVERGING one.  None otherwise.
+        DIVERGING one, where rounding errors were found of a PRECISION one.  None otherwise.
     history : tuple of Step
     seconds : float
         Wall time.

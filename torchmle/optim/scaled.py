@@ -7,11 +7,11 @@ import math
 from torch import Tensor
 
 from .search import Point, Search
-from .verdict import diagonal_scale
+from .verdict import equilibrating_scale
 
 
 class Scaled:
-    """z with x = x0 + S z, S = |diag H(x0)|^(-1/2) times a factor.
+    """z with x = x0 + S z, S the equilibrating scale of the Hessian at x0 times a factor.
 
     With factor 1 a unit of z is about one standard error whatever the units of x, and the norm of the gradient is
     about the distance to the maximum in standard errors, so that tolerances have a meaning.
@@ -20,7 +20,7 @@ class Scaled:
     def __init__(self, search: Search, start: Point, factor: float = 1.0):
         self.search = search
         self.origin = start.x
-        self.scale = diagonal_scale(start.hessian) * factor
+        self.scale = equilibrating_scale(start.hessian) * factor
         self.start = start
 
     def x(self, z: Tensor) -> Tensor:

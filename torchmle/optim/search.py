@@ -102,12 +102,10 @@ class Search:
             self.point = point
         return point
 
-    def batch_gradient(self, x: Tensor, rows: slice) -> tuple[float, Tensor]:
-        """Log-likelihood and score of some rows; not counted as a pass."""
-        self.foreign = True
-        value, gradient = self.objective.batch_gradient(x, rows)
-        self.foreign = False
-        return value.item(), gradient
+    def batch_gradient(self, x: Tensor, rows: slice) -> Tensor:
+        """Score of some rows; not counted as a pass."""
+        answer = self._call(self.objective.batch_gradient, x, rows)
+        return torch.full_like(x, math.nan) if answer is None else answer[1]
 
     def record(self, x: Tensor, value: float, decrement: float) -> None:
         """Note one iteration; the first call notes the start."""
@@ -131,10 +129,13 @@ class Search:
         if self.evaluations >= self.maxfun:
             raise BudgetSpent
         self.evaluations += 1
+        return self._call(function, x)
+
+    def _call(self, function: Callable[..., Any], *arguments: Any) -> Any:
         self.foreign = True
         try:
             with torch.enable_grad():  # some methods run without; an objective may differentiate
-                answer = function(x)
+                answer = function(*arguments)
         except torch.linalg.LinAlgError:  # type: ignore[attr-defined]
             answer = None
         self.foreign = False

@@ -19,6 +19,7 @@ EPS = torch.finfo(torch.float64).eps
 MAX_CONDITION = 1e13
 
 SUSPICIOUS_PIVOT = 1e-8  # smallest squared Cholesky pivot for which the condition need not be looked at
+EQUILIBRATIONS = 20  # each halves the orders of magnitude between rows
 FLOOR = 1e-6  # smallest modified eigenvalue, relative to the largest
 EXACT_SIZE = 128  # up to this size the condition number is computed, above it estimated
 
@@ -35,7 +36,7 @@ class Quadratic(NamedTuple):
     definite : bool
         Is the scaled -H positive definite with a condition number of at most `MAX_CONDITION`?
     scale : Tensor
-        (k,) |diag H|^(-1/2), 1 where the diagonal is 0.
+        (k,) |diag H|^(-1/2), or of an indefinite H the equilibrating scale.
     factor : Tensor or None
         Cholesky factor of the scaled -H where it is definite.
     lowest : float
@@ -69,7 +70,7 @@ def quadratic(gradient: Tensor, hessian: Tensor) -> Quadratic:
 
 def modified_quadratic(gradient: Tensor, hessian: Tensor) -> Quadratic:
     """Step from the absolute values of the eigenvalues, those near zero raised (Nocedal and Wright 2006, 3.4)."""
-    scale = diagonal_scale(hessian)
+    scale = equilibrating_scale(hessian)
     scaled = scaled_information((hessian + hessian.T) / 2, scale)
     eigenvalues, vectors = torch.linalg.eigh(scaled)
     size = eigenvalues.abs()
@@ -88,14 +89,25 @@ def unknown(x: Tensor) -> Quadratic:
 
 def scaled_information(hessian: Tensor, scale: Tensor) -> Tensor:
     """-H with rows and columns multiplied by the scale."""
-    return hessian * scale.neg()[:, None] * scale
+    return (hessian * scale.neg()[:, None]).mul_(scale)
 
 
-def diagonal_scale(hessian: Tensor) -> Tensor:
-    """|diag H|^(-1/2), about the standard errors with the other parameters held; 1 where H says nothing."""
+def equilibrating_scale(hessian: Tensor) -> Tensor:
+    """Scale in which no entry of H exceeds 1 and each row reaches it; 1 for a row of zeros.
+
+    Of a definite matrix this is |diag H|^(-1/2), about the standard errors with the other parameters held.  Where it is
+    indefinite the diagonal may be near 0 beside large entries off it, and the diagonal alone would be no measure
+    (equilibration of Ruiz 2001, started from the diagonal; it does not depend on the units of the parameters).
+    """
     size = hessian.diagonal().abs()
-    usable = (size > 0) & torch.isfinite(size)
-    return torch.where(usable, size, torch.ones_like(size)).rsqrt()
+    scale = torch.where((size > 0) & torch.isfinite(size), size, torch.ones_like(size)).rsqrt()
+    absolute = hessian.abs()
+    for _ in range(EQUILIBRATIONS):
+        largest = (absolute * scale[:, None] * scale).amax(dim=1)
+        if not bool(((largest > 1.001) | ((largest < 0.999) & (largest > 0))).any()):
+            break
+        scale = scale * torch.where(largest > 0, largest, torch.ones_like(largest)).rsqrt()
+    return scale
 
 
 def condition(scaled: Tensor, factor: Tensor) -> float:
