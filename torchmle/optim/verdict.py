@@ -11,6 +11,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..threads import small_on_one_thread
+
 EPS = torch.finfo(torch.float64).eps
 
 # Largest condition number of the scaled -H that still counts as identified.  The Hessian itself carries rounding
@@ -54,6 +56,7 @@ class Quadratic(NamedTuple):
     weakest: Tensor | None
 
 
+@small_on_one_thread
 def quadratic(gradient: Tensor, hessian: Tensor) -> Quadratic:
     """Newton step and definiteness from the score and the Hessian of the log-likelihood."""
     scale = hessian.diagonal().neg().rsqrt()  # NaN or inf where -H has no positive diagonal: Cholesky then fails
@@ -110,6 +113,7 @@ def equilibrating_scale(hessian: Tensor) -> Tensor:
     return scale
 
 
+@small_on_one_thread
 def condition(scaled: Tensor, factor: Tensor) -> float:
     """Condition number of a positive definite matrix; above `EXACT_SIZE` an estimate, within about sqrt(k).
 
