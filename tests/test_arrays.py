@@ -201,3 +201,13 @@ def test_new_rows_of_several_predictors(xy):
     assert rows.data.x["sigma"].shape == (2, 2) and rows.data.offset.tolist() == [1, 2]
     with pytest.raises(ValueError, match=r"design matrix of sigma .* is needed too"):
         design.rows(x[:2])
+
+
+def test_a_column_constant_in_its_first_rows_only_is_not_the_constant():
+    late = np.r_[np.ones(100), 2.0]
+    x = np.column_stack([late, 3 * np.ones(101), np.arange(101.0)])
+    assert build(np.arange(101.0), x).design.columns["mu"] == ("x1", "const", "x2")
+
+
+def test_huge_values_are_not_infinite(xy):
+    assert build(np.full(12, 1e308), xy[0]).data.y.tolist() == [1e308] * 12

@@ -422,3 +422,15 @@ def test_the_users_data_are_left_alone(df):
     before = df.copy()
     build("y ~ center(x)*g + standardize(f)", df, arguments={"offset": "o"})
     pd.testing.assert_frame_equal(df, before)
+
+
+def test_a_nan_in_a_list_of_strings_is_missing_not_a_level():
+    # numpy turns ["a", nan] into ["a", "nan"]
+    g = ["a", np.nan, "b", "a"]
+    data = {"y": [1.0, 2.0, 3.0, 4.0], "g": g}
+    for rows in (
+        build("y ~ g", data),
+        build("y ~ C(g)", {"y": data["y"]}),
+        build("y ~ 1", data, arguments={"groups": g}),
+    ):
+        assert rows.dropped == 1 and not any("nan" in name for name in rows.design.columns["mu"])

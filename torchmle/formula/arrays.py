@@ -16,6 +16,7 @@ from ..data.tensors import as_double
 from ..errors import MissingDataError
 from .design import Design, Rows
 from .levels import factorize
+from .missing import typed
 from .rowargs import argument_tensor, missing_argument, read_arguments
 from .source import Source
 from .values import is_numeric, numeric_array, plain
@@ -139,8 +140,8 @@ def _read_exog(value: Any, n: int) -> _Matrix:
 def _read_endog(value: Any, classes: bool) -> _Matrix:
     if isinstance(value, pd.DataFrame) and value.shape[1] == 1:
         value = value.iloc[:, 0]
-    if not hasattr(value, "dtype") and not isinstance(value, pd.DataFrame):
-        value = np.asarray(value)
+    if not isinstance(value, (Tensor, pd.DataFrame)):
+        value = typed(value)
     if not isinstance(value, (Tensor, pd.DataFrame)) and value.ndim == 1 and not is_numeric(value):
         return _read_classes(value, classes)
     matrix = read_matrix(value)
@@ -201,11 +202,8 @@ def _label(name: str, x: Mapping[str, _Matrix]) -> str:
 
 
 def _all_finite(values: Tensor) -> bool:
-    # the extremes tell, without a mask as large as the data: NaN passes through both
-    if not values.numel() or not values.is_floating_point():
-        return True
-    low, high = torch.aminmax(values)
-    return bool(torch.isfinite(low) & torch.isfinite(high))
+    # NaN and inf carry over to the sum, which needs no mask as large as the data; a sum may also overflow, though
+    return bool(torch.isfinite(values.sum())) or bool(torch.isfinite(values).all())
 
 
 def _column_names(matrix: _Matrix) -> tuple[str, ...]:
@@ -213,12 +211,18 @@ def _column_names(matrix: _Matrix) -> tuple[str, ...]:
     if matrix.names:
         return matrix.names
     k = matrix.values.shape[1]
-    low, high = torch.aminmax(matrix.values, dim=0) if len(matrix.values) else (torch.zeros(k), torch.ones(k))
-    constant = torch.nonzero(low == high).flatten().tolist()
+    constant = _constant_columns(matrix.values) if len(matrix.values) else []
     names = [f"x{at}" for at in range(1, k + 1 - bool(constant))]
     if constant:
         names.insert(constant[0], "const")
     return tuple(names)
+
+
+def _constant_columns(values: Tensor) -> list[int]:
+    # the first rows rule out nearly all columns, so that a pass over the data looks at one or two
+    head = values[:64]
+    candidates = torch.nonzero((head == head[0]).all(dim=0)).flatten().tolist()
+    return [column for column in candidates if bool((values[:, column] == values[0, column]).all())]
 
 
 def _response_names(y: _Matrix) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from ..errors import FormulaError
 from .factor import Factor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Part:
     """One product of factors and the design columns it fills.
 

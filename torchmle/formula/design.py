@@ -16,7 +16,7 @@ from .factor import Factor
 from .response import Response
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Rows:
     """What a design makes of a frame.
 
@@ -54,7 +54,7 @@ class Rows:
         return Rows(self.data.take(~gone), index, kept, self.dropped + count, self.design)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Design:
     """The recipe for rows: labels, level sets, contrasts, remembered transforms. It holds no data.
 
@@ -76,6 +76,12 @@ class Design:
         Whether results are labelled.
     response_levels : tuple or None
         Classes of a categorical response, in the order of their codes 0, 1, …
+    codings : mapping of str to Coding
+        Which products of factors make up each predictor's columns; empty for matrices.
+    factors : mapping of str to Factor
+        How to evaluate each factor of the right sides.
+    outcome : Response or None
+        How to evaluate the response; None for matrices.
     """
 
     formulas: Mapping[str, str]

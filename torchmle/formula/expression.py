@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import FormulaError
-from .missing import missing_rows
+from .missing import missing_rows, typed
 from .syntax import find_names, parse
 
 
@@ -109,9 +109,7 @@ class _Arguments:
         for value in args:
             if np.ndim(value) not in (1, 2):
                 continue
-            missing = missing_rows(
-                value if isinstance(value, pd.DataFrame) or hasattr(value, "dtype") else np.asarray(value)
-            )
+            missing = missing_rows(value if isinstance(value, pd.DataFrame) else typed(value))
             if missing is not None:
                 self.missing = missing if self.missing is None else self.missing | missing
 

@@ -12,6 +12,7 @@ import patsy
 import torch
 
 from .environment import BUILTINS, resolve
+from .missing import typed
 from .problems import unknown_name
 from .rowargs import align
 from .source import Source
@@ -63,8 +64,6 @@ def _refuse_unknown(names: Names, constants: Mapping[str, Any], columns: Mapping
 
 
 def _as_column(name: str, value: Any, source: Source) -> Any:
-    if isinstance(value, torch.Tensor):
-        return value.detach().cpu().numpy()
     if isinstance(value, pd.Series) and source.index is not None:
         return align(name, value, source.index)
-    return value if hasattr(value, "dtype") else np.asarray(value)
+    return typed(value)

@@ -1,4 +1,4 @@
-"""Which rows have a missing value."""
+"""Arrays from whatever is given, and which of their rows have a missing value."""
 
 from __future__ import annotations
 
@@ -6,6 +6,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
+
+
+def typed(value: Any) -> Any:
+    """A Series, extension array or numpy array as it is; a list, tensor or other array-like as a numpy array."""
+    if isinstance(value, torch.Tensor):
+        return value.detach().cpu().numpy()
+    if hasattr(value, "dtype") and hasattr(value, "ndim"):
+        return value
+    array = np.asarray(value)
+    # numpy would write a NaN among strings as the string "nan", a level like any other
+    return np.asarray(value, dtype=object) if array.dtype.kind in "US" else array
 
 
 def missing_rows(values: Any) -> np.ndarray | None:

@@ -12,7 +12,7 @@ import torch
 from ..data.tensors import as_double
 from ..errors import FormulaError
 from .levels import factorize
-from .missing import missing_rows
+from .missing import missing_rows, typed
 from .problems import unknown_name
 from .source import Source
 from .values import is_numeric, numeric_array, plain
@@ -84,12 +84,9 @@ def as_array(name: str, value: Any, source: Source) -> Any:
         if value not in source:
             raise unknown_name(value, source.names, role=f"{name} column")
         return source.column(value)
-    if isinstance(value, torch.Tensor):
-        value = value.detach().cpu().numpy()
-    elif isinstance(value, pd.Series) and source.index is not None:
+    if isinstance(value, pd.Series) and source.index is not None:
         return align(name, value, source.index)
-    elif not isinstance(value, (pd.Series, pd.api.extensions.ExtensionArray)):
-        value = np.asarray(value)
+    value = typed(value.to_numpy() if isinstance(value, pd.DataFrame) else value)
     return value[:, 0] if value.ndim == 2 and value.shape[1] == 1 else value
 
 

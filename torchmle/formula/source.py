@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import FormulaError
+from .missing import typed
 
 
 class Source:
@@ -80,9 +81,7 @@ class Source:
         return column if isinstance(self._data, pd.DataFrame) else self._checked(name, column)
 
     def _checked(self, name: str, column: Any) -> Any:
-        values = column if hasattr(column, "dtype") and hasattr(column, "ndim") else np.asarray(column)
-        if hasattr(values, "detach"):  # a torch tensor
-            values = values.detach().cpu().numpy()
+        values = typed(column)
         if values.ndim == 0:
             values = np.repeat(np.asarray(values), self._n or 1)
         if self._n is None:

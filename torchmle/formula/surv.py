@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import FormulaError
+from .missing import typed
 from .problems import at_rows
 from .values import is_numeric, numeric_array, plain
 
@@ -122,7 +123,7 @@ def _numbers(value: Any, what: str) -> pd.Series:
     """Float64 Series with the labels of the value, if it has any, for messages."""
     if value is None:
         raise FormulaError(f"Surv: the {what} is missing")
-    value = value if hasattr(value, "dtype") else np.asarray(value)
+    value = typed(value)
     if not is_numeric(value) and not pd.api.types.is_bool_dtype(value.dtype):
         raise FormulaError(f"Surv: {what} must be numbers; got values of type {value.dtype}")
     numbers = numeric_array(value).astype(np.float64, copy=False)
@@ -130,7 +131,7 @@ def _numbers(value: Any, what: str) -> pd.Series:
 
 
 def _events(value: Any) -> np.ndarray:
-    value = plain(value if hasattr(value, "dtype") else np.asarray(value))
+    value = plain(typed(value))
     index = value.index if isinstance(value, pd.Series) else pd.RangeIndex(len(value))
     values = pd.Series(np.asarray(value, dtype=object), index=index)
     known = values[values.notna()]

@@ -15,7 +15,7 @@ import patsy.builtins
 
 from ..errors import FormulaError
 from .levels import UNSEEN, Coded, factorize
-from .missing import missing_rows
+from .missing import missing_rows, typed
 from .problems import at_rows
 
 Values = Any  # a pandas Series or extension array, or a numpy array: whatever the user's expression will be given
@@ -166,8 +166,7 @@ def classify(value: Any, index: pd.Index, name: str) -> Coded | np.ndarray:
         return value
     if isinstance(value, pd.DataFrame):
         value = value.to_numpy()
-    elif not hasattr(value, "dtype"):
-        value = np.asarray(value)
+    value = typed(value)
     if not value.ndim or len(value) != n:
         given = f"{len(value)} values" if value.ndim else "a single value"
         raise FormulaError(f"{name!r} gives {given} for {n} rows")
@@ -180,8 +179,7 @@ def classify(value: Any, index: pd.Index, name: str) -> Coded | np.ndarray:
 
 
 def _boxed(box: Any, index: pd.Index, name: str) -> Coded:
-    data = box.data if hasattr(box.data, "dtype") or isinstance(box.data, Coded) else np.asarray(box.data)
-    coded = data if isinstance(data, Coded) else factorize(data)
+    coded = box.data if isinstance(box.data, Coded) else factorize(typed(box.data))
     if len(coded.codes) != len(index):
         raise FormulaError(f"{name!r} gives {len(coded.codes)} values for {len(index)} rows")
     if box.levels is None:
