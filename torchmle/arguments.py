@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from .model import Model
+from typing import Any
 
 EVERY_MODEL = ("freq_weights",)
 
@@ -31,20 +28,35 @@ class Arguments:
     fixed: dict[str, Any] = field(default_factory=dict)
 
 
-def sort_arguments(model: type[Model], arguments: Mapping[str, Any]) -> Arguments:
-    """Sort keyword arguments; refuse the ones the model does not know, with the list of those it does."""
-    sorted_, rows = Arguments(), (*EVERY_MODEL, *model.row_arguments)
+def sort_arguments(
+    owner: str,
+    arguments: Mapping[str, Any],
+    rows: tuple[str, ...],
+    parameters: tuple[str, ...],
+    designs: tuple[str, ...],
+) -> Arguments:
+    """Sort keyword arguments; refuse the ones a model does not know, with the list of those it does.
+
+    Parameters
+    ----------
+    owner : str
+        Name of the model.
+    arguments : mapping
+    rows, parameters, designs : tuple of str
+        The model's row arguments, its parameters, and those of its parameters that take a formula or a matrix.
+    """
+    sorted_, rows = Arguments(), (*EVERY_MODEL, *rows)
     for name, value in arguments.items():
         if value is None:
             continue
         if name in rows:
             sorted_.rows[name] = value
-        elif name in model.parameters:
-            kind = _kind(value, name in model.predictors()[1:])
+        elif name in parameters:
+            kind = _kind(value, name in designs)
             if kind != "constant":
                 getattr(sorted_, kind)[name] = value
         else:
-            raise TypeError(_unknown(model, name, rows))
+            raise TypeError(_unknown(owner, name, (*rows, *parameters)))
     return sorted_
 
 
@@ -57,12 +69,11 @@ def _kind(value: Any, predictor: bool) -> str:
     return "designs"
 
 
-def _unknown(model: type[Model], name: str, rows: tuple[str, ...]) -> str:
-    owner = model.__name__
+def _unknown(owner: str, name: str, known: tuple[str, ...]) -> str:
     if name == "weights":
         return (
             f"{owner} does not take a bare weights=, which could mean several things: freq_weights= repeats rows; "
             "analytic (inverse-variance) weights belong to WLS"
         )
-    known = ", ".join((*rows, *model.parameters, "missing", "device", "dtype"))
-    return f"{owner} got an unexpected keyword argument {name!r}; it takes {known}"
+    takes = ", ".join((*known, "missing", "device", "dtype"))
+    return f"{owner} got an unexpected keyword argument {name!r}; it takes {takes}"

@@ -144,23 +144,15 @@ def find_class(origin: dict[str, str]) -> Any:
     ModelError
         The class is not to be found; the message says how to name it.
     """
-    if "distribution" in origin:
-        from .models.distributions import distribution_model
-
-        return distribution_model(_lookup(origin["distribution"]), origin["main"])
-    return _lookup(origin["class"])
-
-
-def _lookup(path: str) -> Any:
-    module, _, name = path.partition(":")
-    if module.split(".")[0] in ("torchmle", "torch"):
+    module, _, name = origin["class"].partition(":")
+    if module.split(".")[0] == __package__:
         importlib.import_module(module)
     found: Any = sys.modules.get(module)
     for part in name.split("."):
         found = getattr(found, part, None)
-    if found is None:
+    if not hasattr(found, "from_origin"):
         raise ModelError(
             f"the class {name!r} of module {module!r} is not known here; import that module first, or pass "
             f"torchmle.load(path, model=...) the class"
         )
-    return found
+    return found.from_origin(origin)

@@ -15,7 +15,6 @@ from torch import Tensor
 from ..autodiff import row_slopes
 from ..data import Data
 from ..errors import ModelError
-from ..models.kaplan_meier import group_label
 from ..sums import row_sums
 from .distributions import quantile
 from .prediction import new_rows, prediction
@@ -155,3 +154,9 @@ def _average(results: Results, grid: Array) -> tuple[Array, Array]:
     mean, gradient = totals / results.nobs, gradients / results.nobs
     variance = ((gradient @ results.covariance_z) * gradient).sum(1)
     return mean.numpy(), variance.sqrt().numpy()
+
+
+def group_label(columns: tuple[str, ...], values: Array) -> str:
+    """The group a row of the design stands for."""
+    named = [(column, value) for column, value in zip(columns, values, strict=True) if column != "Intercept"]
+    return ", ".join(f"{column}={value:g}" for column, value in named) or "all"

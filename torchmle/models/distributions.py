@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -83,10 +84,17 @@ class DistributionModel(RegressionModel):
 
     @classmethod
     def origin(cls) -> dict[str, str]:
-        if cls.__bases__ != (DistributionModel,) or "loglike_obs" in vars(cls):
+        made_here = cls.__module__ == DistributionModel.__module__
+        if not made_here or getattr(torch.distributions, cls.distribution.__name__, None) is not cls.distribution:
             return super().origin()
-        home = cls.distribution
-        return {"distribution": f"{home.__module__}:{home.__qualname__}", "main": next(iter(cls.parameters))}
+        home = f"{DistributionModel.__module__}:{DistributionModel.__qualname__}"
+        return {"class": home, "distribution": cls.distribution.__name__, "main": next(iter(cls.parameters))}
+
+    @classmethod
+    def from_origin(cls, origin: Mapping[str, str]) -> type[RegressionModel]:
+        if cls is not DistributionModel:
+            return cls
+        return distribution_model(getattr(torch.distributions, origin["distribution"]), origin["main"])
 
     def at(self, p: Values) -> torch.distributions.Distribution:
         """The distribution of each row."""

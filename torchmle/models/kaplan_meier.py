@@ -9,6 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..formula import caller_environment, design_from_formula
+from ..inference.curves import group_label
 from ..inference.distributions import quantile
 
 Array = NDArray[np.float64]
@@ -169,9 +170,3 @@ def _table(exits: Array, events: Array, counts: Array, entries: Array | None) ->
             "se_log": se_log,
         }
     )
-
-
-def group_label(columns: tuple[str, ...], values: Array) -> str:
-    """The group a row of the design stands for."""
-    named = [(column, value) for column, value in zip(columns, values, strict=True) if column != "Intercept"]
-    return ", ".join(f"{column}={value:g}" for column, value in named) or "all"
