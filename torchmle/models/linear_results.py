@@ -16,6 +16,8 @@ from ..inference.distributions import chi2_tail, f_tail
 from ..inference.wald import JointTest
 from ..results import Results
 
+PERFECT = 1e-30  # share of the squares that is left when nothing but rounding errors is, as in R's summary.lm
+
 
 class LinearResults(Results):
     """Least squares: R-squared, F test, residuals, Student's t."""
@@ -189,6 +191,17 @@ class LinearResults(Results):
             ("Cond. No.", self.condition_number),
         ]
         return left, right
+
+    def problems(self) -> list[str]:
+        found = super().problems()
+        if self.df_resid <= 0:
+            found.append(
+                f"No degrees of freedom are left ({self.nobs:g} observations, {self.k_free} coefficients), so the residual "
+                "variance and with it standard errors cannot be estimated"
+            )
+        elif self.ssr <= PERFECT * self.uncentered_tss:
+            found.append("The fit is perfect: residuals are rounding errors, and so are standard errors and tests")
+        return found
 
     def notes(self) -> list[str]:
         notes = super().notes()
