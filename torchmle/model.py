@@ -65,6 +65,12 @@ class Model:
         """The data as the likelihood will see them: in their place, checked, with derived columns."""
         if data.n == 0:
             raise ValueError(f"no rows are left to fit ({self.dropped_rows} had missing values)")
+        counts = data.get("freq_weights")
+        if counts is not None and not bool((torch.isfinite(counts) & (counts >= 0)).all() & (counts > 0).any()):
+            raise ValueError(
+                f"freq_weights say how many times each row counts: they must not be negative, infinite or all zero; "
+                f"they run from {float(counts.min()):g} to {float(counts.max()):g}"
+            )
         return self.prepare(data.to(self.placement.device, self.placement.dtype).with_group(process_group))
 
     @classmethod
