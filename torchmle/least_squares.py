@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .data import Data
-from .linalg import Inverse, triangular_factor
+from .linalg import Inverse
 from .objective import Objective
 from .optim import Optimum, Status
+from .processes import joint_factor
 from .sums import block_slices
 
 Array = NDArray[np.float64]
@@ -88,7 +89,7 @@ def _step(data: Data, objective: Objective, start: Tensor, step: Tensor | None =
     """The step so far plus the regression of its residuals on the free columns, R, and the sum of squares left."""
     k = objective.size
     step = torch.zeros_like(start) if step is None else step
-    augmented = triangular_factor(weighted_blocks(data, objective, start, step)).cpu()
+    augmented = joint_factor(weighted_blocks(data, objective, start, step), data.group)
     factor = augmented[:k, :k]
     more = torch.linalg.solve_triangular(factor, augmented[:k, k:], upper=True)[:, 0]
     return step + more, factor, float(augmented[k:, k].square().sum())
@@ -99,10 +100,12 @@ def _polished(
 ) -> tuple[Tensor, float, Inverse]:
     """The step to the solution, its sum of squares and the inverse of X'X, refined as far as the conditioning asks for."""
     k = objective.size
-    if inverse.condition <= REFINED_CONDITION or data.n * k * (k + 1) > REFINED_PRODUCTS:
+    if inverse.condition <= REFINED_CONDITION or data.n * k * (k + 1) > REFINED_PRODUCTS or data.group is not None:
         step, _, ssr = _step(data, objective, start, step)  # regressing the residuals again restores what cancelled
         return step, ssr, inverse
-    stacked = torch.cat([block.cpu() for block in weighted_blocks(data, objective, start, torch.zeros_like(start))]).numpy()
+    stacked = torch.cat(
+        [block.cpu() for block in weighted_blocks(data, objective, start, torch.zeros_like(start))]
+    ).numpy()
     step, ssr, inverse = _refined(stacked[:, :k], stacked[:, k], inverse)
     return step, ssr, inverse
 

@@ -19,6 +19,7 @@ from .devices import Placement, place
 from .errors import ModelError
 from .formula import Design, Rows, caller_environment, design_from_arrays, design_from_formula, late_column
 from .parameters import Parameters
+from .processes import same_everywhere
 from .starts import total_weight
 from .structured import VectorTransform
 from .transforms import Transform
@@ -65,6 +66,7 @@ class Model:
         """The data as the likelihood will see them: in their place, checked, with derived columns."""
         if data.n == 0:
             raise ValueError(f"no rows are left to fit ({self.dropped_rows} had missing values)")
+        same_everywhere({name: list(columns) for name, columns in self.design.columns.items()}, process_group)
         counts = data.get("freq_weights")
         if counts is not None and not bool((torch.isfinite(counts) & (counts >= 0)).all() & (counts > 0).any()):
             raise ValueError(

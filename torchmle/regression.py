@@ -7,7 +7,7 @@ g (n, m) by one backward pass, h (n, m, m) by m more.  Then the score is ``X_j' 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
 from typing import Any, ClassVar
@@ -15,13 +15,14 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from . import starts
+from . import processes, starts
 from .autodiff import Curvature, Eta, row_derivatives
 from .coordinates import Coordinates
 from .data import Data
 from .likelihood import LikelihoodModel
-from .linalg import dependent_columns, triangular_factor
+from .linalg import dependent_columns
 from .parameters import Parameters, Values
+from .processes import everywhere, joint_factor, mean_and_deviation
 from .structured import Coefficients, VectorTransform
 from .sums import block_slices, row_map, row_sums
 from .transforms import Transform
@@ -53,7 +54,9 @@ class RegressionModel(LikelihoodModel):
         return tuple(cls.parameters)
 
     def prepare(self, data: Data) -> Data:
-        self.intercepts = {name: at for name, x in data.x.items() if (at := intercept_column(x)) is not None}
+        self.intercepts = {
+            name: at for name, x in data.x.items() if (at := intercept_column(x, data.group)) is not None
+        }
         return data.with_shift(centres(data, self.intercepts))
 
     def state(self) -> dict[str, Any]:
@@ -87,10 +90,10 @@ class RegressionModel(LikelihoodModel):
     def aliased(self) -> tuple[int, ...]:
         dropped = []
         for name in self.data.x:
-            slices = block_slices(self.data)
-            factor = triangular_factor(self.data.block(rows).x[name] for rows in slices).cpu()
+            factor = joint_factor(weighty_rows(self.data, name), self.data.group)
             start = self.layout.block(name).reals.start
-            dropped += [start + column for column in dependent_columns(factor, self.data.n)]
+            rows = processes.total(self.data.n, self.data.group)
+            dropped += [start + column for column in dependent_columns(factor, rows)]
         return tuple(dropped)
 
     def start(self) -> Tensor:
@@ -263,20 +266,28 @@ def spans_constant(data: Data, name: str) -> bool:
     """Whether a column of ones is a linear combination of a design's columns; a sample of the rows can rule it out."""
     for rows in (data.take(torch.arange(0, data.n, max(1, data.n // SAMPLE_ROWS), device=data.device)), data):
         blocks = (rows.block(part).x[name] for part in block_slices(rows))
-        factor = triangular_factor(torch.cat([x, torch.ones_like(x[:, :1])], 1) for x in blocks).cpu()
-        if factor.shape[1] - 1 not in dependent_columns(factor, rows.n):
+        factor = joint_factor((torch.cat([x, torch.ones_like(x[:, :1])], 1) for x in blocks), data.group)
+        if factor.shape[1] - 1 not in dependent_columns(factor, processes.total(rows.n, data.group)):
             return False
     return True
+
+
+def weighty_rows(data: Data, name: str) -> Iterator[Tensor]:
+    """Blocks of a design, without the rows of weight zero."""
+    for rows in block_slices(data):
+        block = data.block(rows)
+        weights = block.get("freq_weights")
+        yield block.x[name] if weights is None else block.x[name][weights > 0]
 
 
 def _sample(x: Tensor) -> Tensor:
     return x[:: max(1, len(x) // SAMPLE_ROWS)].to(torch.float64)
 
 
-def intercept_column(x: Tensor) -> int | None:
+def intercept_column(x: Tensor, group: Any = None) -> int | None:
     """Position of the column of ones, or None. A sample of the rows rules out the others."""
-    likely = torch.nonzero((_sample(x) == 1).all(0)).flatten().tolist()
-    return next((j for j in likely if bool((x[:, j] == 1).all())), None)
+    likely = torch.nonzero(everywhere((_sample(x) == 1).all(0), group)).flatten().tolist()
+    return next((j for j in likely if bool(everywhere((x[:, j] == 1).all(), group))), None)
 
 
 def centres(data: Data, intercepts: dict[str, int]) -> dict[str, Tensor]:
@@ -287,11 +298,11 @@ def centres(data: Data, intercepts: dict[str, int]) -> dict[str, Tensor]:
     found = {}
     for name, position in intercepts.items():
         sample = _sample(data.x[name])
-        mean = sample.mean(0)
-        far = mean.abs() > FAR_FROM_ZERO * (sample - mean).square().mean(0).sqrt()
+        mean, deviation = mean_and_deviation(sample, data.group)
+        far = mean.abs() > FAR_FROM_ZERO * deviation
         far[position] = False
         if bool(far.any()):
-            found[name] = torch.where(far, mean, torch.zeros_like(mean))
+            found[name] = torch.where(far, mean, torch.zeros_like(mean)).to(sample.device)
     return found
 
 

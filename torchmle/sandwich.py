@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .processes import gather
 from .sums import row_sums
 
 if TYPE_CHECKING:
@@ -73,9 +74,10 @@ def cluster_codes(labels: np.ndarray, data: Data) -> tuple[np.ndarray, int]:
     weights = data.get("freq_weights")
     present = slice(None) if weights is None else weights.cpu().numpy() > 0
     levels, inverse = np.unique(labels[present], return_inverse=True)
+    everywhere = np.unique(np.concatenate(gather(levels, data.group)))
     codes = np.zeros(len(labels), dtype=np.int64)
-    codes[present] = inverse.reshape(-1)
-    return codes, len(levels)
+    codes[present] = np.searchsorted(everywhere, levels)[inverse.reshape(-1)]
+    return codes, len(everywhere)
 
 
 def nonnegative(matrix: Tensor) -> tuple[Tensor, bool]:

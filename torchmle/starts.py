@@ -34,7 +34,7 @@ def free_standing(model: LikelihoodModel) -> list[Tensor]:
     y = model.data.response
     if y is None or y.ndim != 1:
         return [zero]
-    centre, spread = float(y.mean()), float(y.std(correction=0))
+    centre, spread = moments(model.data)
     guess = zero.clone()
     for block in model.layout.blocks:
         if isinstance(block.transform, Identity):
@@ -62,11 +62,11 @@ def _locations(model: RegressionModel) -> list[tuple[Tensor, float]]:
     name, transform = next(iter(model.parameters.items()))
     block = model.layout.block(name)
     zero = torch.zeros(model.layout.size, dtype=torch.float64)
-    y = model.data.y.to(torch.float64)
-    found = [(zero, float(y.std(correction=0)))]
+    mean, spread = moments(model.data)
+    found = [(zero, spread)]
     position = _constant_position(model, name)
     if position is not None:
-        natural = transform.inverse(y.mean().cpu())
+        natural = transform.inverse(torch.tensor(mean, dtype=torch.float64))
         if bool(torch.isfinite(natural)):
             flat = zero.clone()
             flat[position] = natural
@@ -145,6 +145,23 @@ def weighted_least_squares(model: RegressionModel, working: object) -> Tensor:
     scale = gram.diagonal().clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
     scaled = gram * scale[:, None] * scale
     return scale * torch.linalg.lstsq(scaled, (scale * moment)[:, None], driver="gelsd").solution[:, 0]
+
+
+def moments(data: Data) -> tuple[float, float]:
+    """Mean and standard deviation of the response, weighted, over all processes."""
+
+    def sums(centre: float) -> tuple[Tensor, ...]:
+        def block_sums(block: Data) -> tuple[Tensor, ...]:
+            y, weights = block.y - centre, block.get("freq_weights")
+            weights = torch.ones_like(y) if weights is None else weights
+            return weights.sum(), weights @ y, weights @ y.square()
+
+        return row_sums(block_sums, data)
+
+    weight, first, _ = sums(0.0)
+    mean = float(first / weight)
+    weight, _, second = sums(mean)
+    return mean, float((second / weight).sqrt())
 
 
 def total_weight(data: Data) -> float:

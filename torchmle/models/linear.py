@@ -13,10 +13,11 @@ from ..autodiff import Curvature, Eta
 from ..data import Data
 from ..fit import Fit
 from ..least_squares import LeastSquaresOptimum, orthogonal_solution, row_weights
-from ..linalg import Inverse, invert_information, triangular_factor
+from ..linalg import Inverse, invert_information
 from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
+from ..processes import joint_factor, total
 from ..regression import RegressionModel
 from ..sums import block_slices, row_map, row_sums
 from ..transforms import Identity
@@ -63,6 +64,8 @@ class WLS(RegressionModel):
         return loglike, (g,), ((-precision,),)
 
     def prepare(self, data: Data) -> Data:
+        if not data.x:
+            raise ValueError(f"{type(self).__name__} needs exog; for a mean alone, give a column of ones")
         weights = data.get("weights")
         if weights is not None and not bool(((weights > 0) & torch.isfinite(weights)).all()):
             raise ValueError(f"weights must be positive and finite; the smallest is {float(weights.min()):g}")
@@ -99,7 +102,8 @@ class WLS(RegressionModel):
         if method not in CLOSED_FORM:
             return super().maximize(objective, start, method, **options)
         condition = invert_information(-objective.hessian(start)[2]).condition
-        if method != "qr" and self.data.n * max(1, objective.size) > SMALL and condition < GRAM_CONDITION:
+        large = total(self.data.n, self.data.group) * max(1, objective.size) > SMALL
+        if method != "qr" and large and condition < GRAM_CONDITION:
             return super().maximize(objective, start, "newton", **options)
         return orthogonal_solution(self.data, objective, start)
 
@@ -206,8 +210,8 @@ class WLS(RegressionModel):
         """Ratio of the extreme singular values of the weighted design as it was given."""
         raw = self.data.with_shift({})
         blocks = (raw.block(rows) for rows in block_slices(raw))
-        factor = triangular_factor(b.x["mu"] * row_weights(b, frequencies=False).sqrt()[:, None] for b in blocks)
-        values = torch.linalg.svdvals(factor.cpu())
+        weighted = (b.x["mu"] * row_weights(b, frequencies=False).sqrt()[:, None] for b in blocks)
+        values = torch.linalg.svdvals(joint_factor(weighted, self.data.group))
         return float(values[0] / values[-1]) if float(values[-1]) > 0 else math.inf
 
 

@@ -16,8 +16,9 @@ from ..coordinates import Coordinates
 from ..data import Data
 from ..estimates import Array
 from ..likelihood import LikelihoodModel
-from ..linalg import dependent_columns, triangular_factor
+from ..linalg import dependent_columns
 from ..parameters import Parameters, Values
+from ..processes import joint_factor, total
 from ..regression import RegressionModel, centres, intercept_column
 from ..results import Results
 from ..structured import CholeskyCovariance, Coefficients
@@ -136,7 +137,7 @@ class MVNormal(LikelihoodModel):
         y = data.y if data.y.ndim == 2 else data.y[:, None]
         x = data.x or {"X": torch.ones(data.n, 1, dtype=data.y.dtype, device=data.device)}
         data = Data(y, x, data.columns, None, data.group)
-        constant = intercept_column(data.X)
+        constant = intercept_column(data.X, data.group)
         self.intercepts = {} if constant is None else {next(iter(x)): constant}
         return data.with_shift(centres(data, self.intercepts))
 
@@ -178,7 +179,9 @@ class MVNormal(LikelihoodModel):
         mean = torch.linalg.solve_triangular(factor[:k, :k], factor[:k, k:], upper=True)
         rest = factor[k:, k:]
         covariance = rest.T @ rest / self.nobs
-        if any(j >= k for j in dependent_columns(factor, self.data.n)):  # singular: the search must find that out
+        if any(
+            j >= k for j in dependent_columns(factor, total(self.data.n, self.data.group))
+        ):  # singular: the search must find that out
             covariance = torch.diag(factor[:, k:].square().sum(0).clamp_min(1e-300) / self.nobs)
         return torch.cat([mean.T.reshape(-1), self.covariance_transform.inverse(covariance)])
 
@@ -190,4 +193,4 @@ class MVNormal(LikelihoodModel):
                 both = torch.cat([block.X, block.y], 1)
                 yield both if weights is None else both * weights.sqrt()[:, None]
 
-        return triangular_factor(blocks()).cpu()
+        return joint_factor(blocks(), self.data.group)

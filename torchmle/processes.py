@@ -1,0 +1,62 @@
+"""What processes must agree on when each holds some of the rows; with one process, its own answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from .linalg import triangular_factor
+
+
+def gather(value: Any, group: Any) -> list[Any]:
+    """The value of each process, in the same order in all of them; a list of one when there is no group."""
+    if group is None:
+        return [value]
+    group = None if group is True else group
+    found: list[Any] = [None] * torch.distributed.get_world_size(group)
+    torch.distributed.all_gather_object(found, value, group=group)
+    return found
+
+
+def total(number: int, group: Any) -> int:
+    """The sum over processes."""
+    return sum(gather(number, group))
+
+
+def everywhere(condition: Tensor, group: Any) -> Tensor:
+    """Where a condition holds in all processes, on the CPU."""
+    return torch.stack(gather(condition.cpu(), group)).all(0)
+
+
+def mean_and_deviation(values: Tensor, group: Any) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the rows, column by column, over all processes."""
+    count, total = zip(*gather((len(values), values.sum(0).cpu()), group), strict=True)
+    mean = torch.stack(total).sum(0) / sum(count)
+    squares = gather((values - mean.to(values.device)).square().sum(0).cpu(), group)
+    return mean, (torch.stack(squares).sum(0) / sum(count)).sqrt()
+
+
+def joint_factor(blocks: Iterable[Tensor], group: Any) -> Tensor:
+    """R of the QR decomposition of the rows of all processes, the same in each, on the CPU."""
+    factor = triangular_factor(blocks).cpu()
+    return factor if group is None else triangular_factor(gather(factor, group))
+
+
+def same_everywhere(names: Any, group: Any) -> Any:
+    """The names, once all processes have the same.
+
+    Raises
+    ------
+    ValueError
+        They differ: a factor whose levels are not all present in the rows of each process.
+    """
+    for other in gather(names, group):
+        if other != names:
+            raise ValueError(
+                f"the rows of one process give the columns {names}, those of another {other}; name the levels of "
+                "factors, as in C(g, levels=['a', 'b']), so that each process has them all"
+            )
+    return names
