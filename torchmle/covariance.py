@@ -180,7 +180,9 @@ class Cluster(Covariance):
         pieces = subsets(self.groups, fit.model.data)
         counts = [size for _, size, _ in pieces[: len(self.groups)]]
         if min(counts) < 2:
-            raise ValueError("the groups are a single cluster, and one cluster says nothing of the variation between them")
+            raise ValueError(
+                "the groups are a single cluster, and one cluster says nothing of the variation between them"
+            )
         for codes, size, sign in pieces:
             size_used = min(counts) if self.convention == "stata" else size
             total += sign * self._factor(fit, size_used) * cluster_meat(fit, codes, size)
