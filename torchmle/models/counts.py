@@ -169,11 +169,20 @@ class Poisson(RegressionModel):
     def null_loglike(self) -> float:
         """Maximum of the log-likelihood over a constant mean (times exposure)."""
 
+        def columns(block: Data) -> tuple[Tensor, Tensor]:
+            weights, offset = block.get("freq_weights"), torch.zeros_like(block.y) + linear_offset(block)
+            return torch.ones_like(block.y) if weights is None else weights, offset
+
+        def offsets(block: Data) -> tuple[Tensor]:
+            weights, offset = columns(block)
+            return (offset @ weights,)
+
+        centre = float(row_sums(offsets, self.data)[0]) / self.nobs  # exp() of the offset itself may overflow
+
         def parts(block: Data) -> tuple[Tensor, Tensor, Tensor]:
-            weights = block.get("freq_weights")
-            weights = torch.ones_like(block.y) if weights is None else weights
-            offset = torch.zeros_like(block.y) + linear_offset(block)
-            return block.y @ weights, offset.exp() @ weights, (block.y * offset - block.log_factorial) @ weights
+            weights, offset = columns(block)
+            known = block.y * (offset - centre) - block.log_factorial
+            return block.y @ weights, (offset - centre).exp() @ weights, known @ weights
 
         count, exposure, known = (float(value) for value in row_sums(parts, self.data))
         return (count * math.log(count / exposure) if count > 0 else 0.0) - count + known
