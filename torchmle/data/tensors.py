@@ -24,6 +24,8 @@ def as_double(value: object) -> Tensor:
     if isinstance(value, Tensor):
         # Apple's GPUs have no float64; their tensors stay as they are.
         return value.detach() if value.device.type == "mps" else value.detach().to(torch.float64)
+    if np.iscomplexobj(value):
+        raise TypeError("complex numbers cannot be data; give their real and imaginary parts as columns")
     return share(np.asarray(value, dtype=np.float64))
 
 

@@ -99,6 +99,8 @@ def design_from_arrays(
 
 def read_matrix(value: Any) -> _Matrix:
     """Numbers of shape (n, k) from an array, Series, frame or tensor."""
+    if getattr(value, "ndim", 1) > 2:
+        raise ValueError(f"data must be vectors or matrices, not of shape {tuple(value.shape)}")
     if isinstance(value, Tensor):
         values = as_double(value)
         return _Matrix(values.reshape(-1, 1) if values.ndim == 1 else values)
