@@ -176,14 +176,21 @@ class MVNormal(LikelihoodModel):
     def start(self) -> Tensor:
         """The closed form, from the QR of ``[X, Y]``: B by back substitution, S from what is left of Y."""
         factor, k = self._factor(), self.data.X.shape[1]
-        mean = torch.linalg.solve_triangular(factor[:k, :k], factor[:k, k:], upper=True)
-        rest = factor[k:, k:]
+        gone = dependent_columns(factor, total(self.data.n, self.data.group))
+        kept = [j for j in range(k) if j not in gone]
+        triangle = torch.linalg.qr(factor[:, [*kept, *range(k, factor.shape[1])]], mode="r").R
+        rank, mean = len(kept), torch.zeros(k, factor.shape[1] - k, dtype=factor.dtype)
+        mean[kept] = torch.linalg.solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:], upper=True)
+        rest = triangle[rank:, rank:]
         covariance = rest.T @ rest / self.nobs
-        if any(
-            j >= k for j in dependent_columns(factor, total(self.data.n, self.data.group))
-        ):  # singular: the search must find that out
+        if any(j >= k for j in gone):  # singular: the search must find that out
             covariance = torch.diag(factor[:, k:].square().sum(0).clamp_min(1e-300) / self.nobs)
         return torch.cat([mean.T.reshape(-1), self.covariance_transform.inverse(covariance)])
+
+    def aliased(self) -> tuple[int, ...]:
+        k = self.data.X.shape[1]
+        columns = dependent_columns(self._factor()[:, :k], total(self.data.n, self.data.group))
+        return tuple(start + column for start in range(0, k * len(self.design.response), k) for column in columns)
 
     def _factor(self) -> Tensor:
         def blocks() -> Any:
