@@ -73,6 +73,7 @@ class Model:
                 f"freq_weights say how many times each row counts: they must not be negative, infinite or all zero; "
                 f"they run from {float(counts.min()):g} to {float(counts.max()):g}"
             )
+        refuse_extremes(data, self.design)
         return self.prepare(data.to(self.placement.device, self.placement.dtype).with_group(process_group))
 
     @classmethod
@@ -276,3 +277,26 @@ class Model:
     def prepare_prediction(self, data: Data) -> Data:
         """Add the columns that predictions need; there may be no response."""
         return data
+
+
+EXTREME = 1e140  # squares of larger numbers, summed over the rows, overflow; those of numbers below its inverse vanish
+SAMPLE_ROWS = 10_000
+
+
+def refuse_extremes(data: Data, design: Design) -> None:
+    """Refuse columns that cannot be squared, going by a sample of the rows.
+
+    Raises
+    ------
+    ValueError
+        With the name of the column.
+    """
+    named = [(design.columns[key], x) for key, x in data.x.items()]
+    if data.response is not None:
+        named.append((design.response, data.response))
+    for names, values in named:
+        size = values[:: max(1, len(values) // SAMPLE_ROWS)].abs().reshape(-1, len(names)).amax(0).tolist()
+        for name, largest in zip(names, size, strict=True):
+            if largest > EXTREME or 0 < largest < 1 / EXTREME:
+                kind = "large as" if largest > 1 else "small as at most"
+                raise ValueError(f"{name!r} has values as {kind} {largest:.3g}, whose squares leave the range of numbers; rescale it")
