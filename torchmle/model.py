@@ -298,5 +298,5 @@ def refuse_extremes(data: Data, design: Design) -> None:
         size = values[:: max(1, len(values) // SAMPLE_ROWS)].abs().reshape(-1, len(names)).amax(0).tolist()
         for name, largest in zip(names, size, strict=True):
             if largest > EXTREME or 0 < largest < 1 / EXTREME:
-                kind = "large as" if largest > 1 else "small as at most"
-                raise ValueError(f"{name!r} has values as {kind} {largest:.3g}, whose squares leave the range of numbers; rescale it")
+                kind = "values as large as" if largest > 1 else "no value larger than"
+                raise ValueError(f"{name!r} has {kind} {largest:.3g}: squares leave the range of numbers; rescale it")
