@@ -292,8 +292,8 @@ def refuse_extremes(data: Data, design: Design) -> None:
         With the name of the column.
     """
     named = [(design.columns[key], x) for key, x in data.x.items()]
-    if data.response is not None:
-        named.append((design.response, data.response))
+    if data.response is not None:  # of times and events, only the times
+        named.append((design.response if data.response.ndim == 2 else (design.response_label,), data.response))
     for names, values in named:
         size = values[:: max(1, len(values) // SAMPLE_ROWS)].abs().reshape(-1, len(names)).amax(0).tolist()
         for name, largest in zip(names, size, strict=True):
