@@ -44,7 +44,7 @@ bench: $(VENV)/ready-test
 # One pip run for each set of extras; an interrupted one leaves no mark and is done again.
 $(VENV)/ready-demo: EXTRAS =
 $(VENV)/ready-test: EXTRAS = [test]
-$(VENV)/ready-lint: EXTRAS = [lint]
+$(VENV)/ready-lint: EXTRAS = [test,lint]
 $(VENV)/ready-docs: EXTRAS = [docs]
 $(VENV)/ready-%: pyproject.toml constraints.txt | $(VENV)/made
 	@echo "Installing torchmle$(EXTRAS) and what it needs into $(VENV) (once; torch is large)"
