@@ -31,13 +31,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from .formula.missing import missing_rows
 from .linalg import invert_information
+from .processes import everywhere
 from .sandwich import cluster_meat, meat, nonnegative, sandwich, subsets
 
 if TYPE_CHECKING:
@@ -169,8 +172,9 @@ class Cluster(Covariance):
                 "cov_type='cluster' needs cov_kwds={'groups': ...}: a column name, an array or a list of them"
             )
         columns = [model.row_column(group, "groups") for group in groupings(self.groups, model.column_names)]
-        present = ~np.any([_missing(column) for column in columns], axis=0)
-        if not present.all():
+        missing = [rows for column in columns if (rows := missing_rows(column)) is not None]
+        present = ~np.any(missing, axis=0) if missing else np.ones(model.data.n, dtype=bool)
+        if not bool(everywhere(torch.tensor(bool(present.all())), model.data.group)):
             model, columns = model.keep_rows(present), [column[present] for column in columns]
         return model, replace(self, groups=tuple(columns))
 
@@ -228,6 +232,10 @@ class HAC(Covariance):
     def bind(self, model: LikelihoodModel) -> tuple[LikelihoodModel, Covariance]:
         if self.maxlags is None:
             raise KeyError("cov_type='HAC' needs cov_kwds={'maxlags': ...}")
+        if not isinstance(self.maxlags, Integral) or self.maxlags < 0:
+            raise ValueError(f"maxlags must be a whole number of rows, 0 or more, not {self.maxlags!r}")
+        if model.data.group is not None:
+            raise ValueError("cov_type='HAC' needs all rows in their order in one process; use cluster or HC0")
         if self.kernel != "bartlett":
             raise ValueError(f"kernel must be 'bartlett', not {self.kernel!r}")
         return model, self
@@ -304,12 +312,6 @@ def groupings(groups: Any, columns: tuple[str, ...]) -> list[Any]:
         named = all(isinstance(group, str) and group in columns for group in groups)
         return list(groups) if named or not scalars else [np.asarray(groups, dtype=object)]
     if getattr(groups, "ndim", 1) == 2:
-        values = groups.to_numpy() if hasattr(groups, "to_numpy") else np.asarray(groups)
-        return [values[:, j] for j in range(values.shape[1])]
+        take = groups.iloc if hasattr(groups, "iloc") else np.asarray(groups)  # columns of a frame keep their index
+        return [take[:, j] for j in range(groups.shape[1])]
     return [groups]
-
-
-def _missing(column: np.ndarray) -> np.ndarray:
-    return np.array([value is None or value != value for value in column.tolist()]) if column.dtype == object else (
-        np.isnan(column) if column.dtype.kind == "f" else np.zeros(len(column), dtype=bool)
-    )  # fmt: skip

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .arguments import sort_arguments
+from .arguments import Arguments, sort_arguments
 from .data import Data
 from .devices import Placement, place
 from .errors import ModelError
@@ -47,7 +47,7 @@ class Model:
         process_group: Any = None,
         **arguments: Any,
     ):
-        given = sort_arguments(type(self), arguments)
+        given = type(self)._sorted(arguments)
         if isinstance(endog, Rows):
             rows, self.frame = endog, exog
         else:
@@ -66,13 +66,13 @@ class Model:
         """The data as the likelihood will see them: in their place, checked, with derived columns."""
         if data.n == 0:
             raise ValueError(f"no rows are left to fit ({self.dropped_rows} had missing values)")
-        same_everywhere({name: list(columns) for name, columns in self.design.columns.items()}, process_group)
         counts = data.get("freq_weights")
         if counts is not None and not bool((torch.isfinite(counts) & (counts >= 0)).all() & (counts > 0).any()):
             raise ValueError(
                 f"freq_weights say how many times each row counts: they must not be negative, infinite or all zero; "
                 f"they run from {float(counts.min()):g} to {float(counts.max()):g}"
             )
+        same_everywhere({name: list(columns) for name, columns in self.design.columns.items()}, process_group)
         refuse_extremes(data, self.design)
         return self.prepare(data.to(self.placement.device, self.placement.dtype).with_group(process_group))
 
@@ -116,7 +116,7 @@ class Model:
         FormulaError
             A name that is neither a column nor a variable, a response of the wrong shape.
         """
-        given = sort_arguments(cls, arguments)
+        given = cls._sorted(arguments)
         rows = design_from_formula(
             {cls.predictors()[0]: formula, **given.formulas},
             data,
@@ -127,6 +127,10 @@ class Model:
             drop_cols=drop_cols,
         )
         return cls(rows, data, device=device, dtype=dtype, process_group=process_group, **given.fixed)
+
+    @classmethod
+    def _sorted(cls, arguments: Mapping[str, Any]) -> Arguments:
+        return sort_arguments(cls.__name__, arguments, cls.row_arguments, tuple(cls.parameters), cls.predictors()[1:])
 
     @property
     def data(self) -> Data:
@@ -162,6 +166,11 @@ class Model:
     def origin(cls) -> dict[str, str]:
         """How another process finds this class."""
         return {"class": f"{cls.__module__}:{cls.__qualname__}"}
+
+    @classmethod
+    def from_origin(cls, origin: Mapping[str, str]) -> type[Model]:
+        """The class that `origin` describes, found by way of this one."""
+        return cls
 
     def state(self) -> dict[str, Any]:
         """What predictions and tables need of a model besides its design."""
@@ -222,7 +231,10 @@ class Model:
 
     def row_column(self, value: Any, name: str) -> np.ndarray:
         """A row-shaped argument given after construction, for the kept rows: a column name, Series or array."""
-        return late_column(value, self.frame, self.kept, self.index, name)
+        values = late_column(value, self.frame, self.kept, self.index, name)
+        if len(values) != self.data.n:
+            raise ValueError(f"{name} has {len(values)} values; the model has {self.data.n} rows")
+        return values
 
     def frame_rows(self) -> pd.DataFrame:
         """The rows of the fit as a frame: the user's, or the columns of the designs."""
