@@ -70,7 +70,13 @@ class Coordinates:
 
     def centred(self, theta: Tensor) -> Tensor:
         """The data's coordinates of the user's."""
-        return theta if self.uncentre is None else torch.linalg.solve(self.uncentre, theta)
+        return theta if self.uncentre is None else self.centre @ theta
+
+    @property
+    def centre(self) -> Tensor:
+        """The inverse of `uncentre`, exactly: I + N with N N = 0, since only constants take up centres."""
+        assert self.uncentre is not None
+        return 2 * torch.eye(len(self.uncentre), dtype=torch.float64) - self.uncentre
 
     def free_gradient(self, gradient: Tensor) -> Tensor:
         """Derivatives in phi of derivatives in z."""
@@ -140,4 +146,7 @@ def _fixed_entry(parameters: Parameters, name: str, value: object) -> dict[int, 
         if len(real) != len(indices) or not bool(torch.isfinite(real).all()):
             raise ValueError(f"fix: {name!r} cannot be {value!r}; it must lie inside the domain of {block.transform}")
         return dict(zip(indices, real.tolist(), strict=True))
+    owner = next((block.name for block in parameters.blocks if name in block.labels), None)
+    if owner is not None:
+        raise ValueError(f"fix: {name!r} is an entry of {owner!r}, which can only be fixed as a whole: fix={{{owner!r}: ...}}")
     raise ValueError(f"fix: there is no parameter {name!r}; the parameters are {', '.join(parameters.names)}")

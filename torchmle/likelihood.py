@@ -141,22 +141,28 @@ class LikelihoodModel(Model):
     def score_obs(self, params: Any) -> Any:
         """Score of each row in the reported parameters, weights included, (n, k) ndarray."""
         z = self._z(params)
-        inverse = torch.linalg.inv(self._jacobian(z))
-        return (self.scores(z) @ inverse).numpy()
+        return (self.scores(z) @ self._inverse_jacobian(z)).numpy()
 
     def scores(self, z: Tensor) -> Tensor:
         """Weighted scores of each row in z, (n, k), on the CPU."""
         point = z.to(self.data.device)
         return row_map(lambda block: weighted(self.block_scores(point, block), block), self.data)
 
-    def _jacobian(self, z: Tensor) -> Tensor:
+    def _inverse_jacobian(self, z: Tensor) -> Tensor:
+        """d z / d reported, (k, k)."""
         jacobian = self.layout.jacobian(self.coordinates.theta(z))
-        return jacobian if self.coordinates.uncentre is None else jacobian @ self.coordinates.uncentre
+        if len(jacobian) != len(z):
+            raise ValueError(
+                f"the {len(jacobian)} reported parameters are functions of {len(z)} free ones, so the log-likelihood has no "
+                "derivatives in them one by one"
+            )
+        inverse = torch.linalg.inv(jacobian)
+        return inverse if self.coordinates.uncentre is None else self.coordinates.centre @ inverse
 
     def _reported_derivatives(self, params: Any) -> tuple[Tensor, Tensor]:
         z = self._z(params)
         _, score, hessian = self.sums(z, 2)
-        inverse = torch.linalg.inv(self._jacobian(z))
+        inverse = self._inverse_jacobian(z)
         reported = inverse.T @ score
         if not self.layout.is_identity:
             curvature = self.layout.curvature(self.coordinates.theta(z), reported)

@@ -153,6 +153,10 @@ def new_rows(results: Results, exog: Any, transform: bool, arguments: dict[str, 
         An offset or exposure was part of the fit as an array and is not given for the new rows.
     """
     model = results.model
+    if not hasattr(model, "predict_rows"):
+        raise ValueError(
+            f"{type(model).__name__} does not say what it predicts; a RegressionModel predicts its parameters and mean"
+        )
     given = {name: value for name, value in arguments.items() if value is not None}
     if exog is None:
         return model.training_rows(given), model.index

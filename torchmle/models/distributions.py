@@ -59,7 +59,11 @@ def distribution_model(
 
 def _parameter_names(distribution: type[torch.distributions.Distribution]) -> list[str]:
     """Names of the parameters; of ``probs`` and ``logits``, the same thing twice, the first."""
-    names = list(distribution.arg_constraints)  # type: ignore[call-overload]
+    names = distribution.arg_constraints
+    if not isinstance(names, Mapping) or not names:
+        raise ValueError(
+            f"{distribution.__name__} has no list of parameters with constraints of their own; write a RegressionModel instead"
+        )
     return [name for name in names if name != "logits" or "probs" not in names]
 
 
@@ -67,9 +71,9 @@ def _transform(constraint: Any) -> Transform:
     """The transform onto what a constraint allows."""
     if constraint is constraints.real:
         return Identity()
-    if constraint in (constraints.unit_interval,):
-        return Logit()
     low, high = getattr(constraint, "lower_bound", None), getattr(constraint, "upper_bound", None)
+    if (low, high) == (0, 1) and not isinstance(constraint, constraints.integer_interval):
+        return Logit()
     if low == 0 and high is None:
         return Log()
     if low is not None and high is not None and not isinstance(constraint, constraints.integer_interval):
@@ -113,15 +117,23 @@ class DistributionModel(RegressionModel):
 
     def prepare(self, data: Data) -> Data:
         data = super().prepare(data)
-        ones = {name: torch.full((1,), 0.5, dtype=torch.float64, device=data.device) for name in self.parameters}
-        support = self.at(
-            Values({name: t.inverse(ones[name]) for name, t in self.parameters.items()}, self.parameters)
-        ).support
-        inside = support.check(data.y)  # type: ignore[union-attr]
-        if not bool(inside.all()):
-            outside = data.y[~inside]
+        support = self.distribution.support
+        if constraints.is_dependent(support):  # on parameters: only the likelihood can tell
+            return data
+        outside = data.y[~support.check(data.y) | self._without_density(support, data.y)]  # type: ignore[attr-defined]
+        if len(outside):
             raise ValueError(
                 f"{self.endog_names}: {len(outside)} values lie outside the support of {self.distribution.__name__}, "
-                f"{support}; the first is {float(outside[0]):g}"
+                f"{support}, or at an end of it without a finite density; the first is {float(outside[0]):g}"
             )
         return data
+
+    def _without_density(self, support: Any, y: Tensor) -> Tensor:
+        """Which values lie at an end of the support where the density is zero or infinite for some parameters."""
+        ends = [getattr(support, name) for name in ("lower_bound", "upper_bound") if hasattr(support, name)]
+        found = torch.zeros_like(y, dtype=torch.bool)
+        for middle in (0.0, 2.0):
+            real = {name: torch.full_like(y, middle) for name in self.parameters}
+            for end in ends:
+                found |= (y == end) & ~torch.isfinite(self.at(Values(real, self.parameters)).log_prob(y))
+        return found
