@@ -272,6 +272,20 @@ def spans_constant(data: Data, name: str) -> bool:
     return True
 
 
+def constant_weights(data: Data, name: str) -> Tensor:
+    """Weights of a design's columns, (k,) on the CPU, in the combination that is a column of ones; 0 for dependent ones."""
+    blocks = (data.block(part).x[name] for part in block_slices(data))
+    factor = joint_factor((torch.cat([x, torch.ones_like(x[:, :1])], 1) for x in blocks), data.group)
+    k = factor.shape[1] - 1
+    gone = dependent_columns(factor[:, :k], processes.total(data.n, data.group))
+    kept = [j for j in range(k) if j not in gone]
+    scale = factor[:, kept].norm(dim=0)
+    found = torch.linalg.lstsq(factor[:, kept] / scale, factor[:, k:]).solution[:, 0]
+    weights = torch.zeros(k, dtype=factor.dtype)
+    weights[kept] = torch.where(found.abs() > 1e-10 * found.abs().max(), found, 0.0) / scale
+    return weights
+
+
 def weighty_rows(data: Data, name: str) -> Iterator[Tensor]:
     """Blocks of a design, without the rows of weight zero."""
     for rows in block_slices(data):

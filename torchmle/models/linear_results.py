@@ -14,6 +14,7 @@ from ..data import Data
 from ..estimates import Array, ratio
 from ..inference.distributions import chi2_tail, f_tail
 from ..inference.wald import JointTest
+from ..regression import constant_weights
 from ..results import Results
 
 PERFECT = 1e-30  # share of the squares that is left when nothing but rounding errors is, as in R's summary.lm
@@ -117,12 +118,12 @@ class LinearResults(Results):
     def _wald_f(self) -> JointTest:
         """Wald test of all coefficients but the constant."""
         at = self.model.intercepts.get("mu")
-        free = [i for i in range(len(self.names)) if not self._dropped[i] and i != at]
-        if (
-            at is None and self.k_constant
-        ):  # the constant is a combination of columns: test differences from one of them
-            contrasts = np.eye(len(self.names))[free[1:]]
-            contrasts[:, free[0]] = -1
+        held = self._dropped | self.fixed
+        free = [i for i in range(len(self.names)) if not held[i] and i != at]
+        if at is None and self.k_constant:  # the mean is constant along one direction; nothing may be left across it
+            along = constant_weights(self.model.data, "mu").numpy()[free]
+            contrasts = np.zeros((len(free) - 1, len(self.names)))
+            contrasts[:, free] = np.linalg.svd(along[None])[2][1:]
             return self.f_test(contrasts)
         return self.f_test(np.eye(len(self.names))[free])
 
