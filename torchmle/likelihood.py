@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -118,6 +119,8 @@ class LikelihoodModel(Model):
     # -- public derivatives, on the reported scale -------------------------------------------------------------
 
     def _z(self, params: Any) -> Tensor:
+        if isinstance(params, pd.Series) and set(params.index) == set(self.layout.names):
+            params = params[list(self.layout.names)].to_numpy()
         natural = torch.as_tensor(params, dtype=torch.float64).reshape(-1)
         if len(natural) != len(self.layout.names):
             raise ValueError(f"params has {len(natural)} values; the model has {len(self.layout.names)} parameters")
