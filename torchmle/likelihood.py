@@ -94,7 +94,11 @@ class LikelihoodModel(Model):
 
     def row_loglike(self, z: Tensor, data: Data) -> Tensor:
         """Unweighted log-likelihood of each row of a block, differentiable in z."""
-        values = self.loglike_obs(self.layout.values(z), data)
+        return self.checked_loglike(self.layout.values(z), data)
+
+    def checked_loglike(self, p: Values, data: Data) -> Tensor:
+        """`loglike_obs`, held to one value per row."""
+        values = self.loglike_obs(p, data)
         if values.shape != (data.n,):
             raise ValueError(
                 f"{type(self).__name__}.loglike_obs returned shape {tuple(values.shape)}; it must give one value "

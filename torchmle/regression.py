@@ -115,15 +115,7 @@ class RegressionModel(LikelihoodModel):
         return Values(dict(zip(self.parameters, eta, strict=True)), self.parameters)
 
     def row_loglike(self, z: Tensor, data: Data) -> Tensor:
-        return self._checked(self.loglike_obs(self.values(self.eta(z, data)), data), data)
-
-    def _checked(self, values: Tensor, data: Data) -> Tensor:
-        if values.shape != (data.n,):
-            raise ValueError(
-                f"{type(self).__name__}.loglike_obs returned shape {tuple(values.shape)}; it must give one value "
-                f"for each of the {data.n} rows, shape ({data.n},), not their sum"
-            )
-        return values
+        return self.checked_loglike(self.values(self.eta(z, data)), data)
 
     def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
         """Log-likelihood (n,), gradient and Hessian of each row in the linear predictors.
@@ -136,15 +128,13 @@ class RegressionModel(LikelihoodModel):
         g : m tensors (n,)
         h : m rows; row j holds the second derivatives with predictors j, j+1, ...  Empty when order < 2.
         """
-        return row_derivatives(
-            lambda point: self._checked(self.loglike_obs(self.values(point), data), data), eta, order
-        )
+        return row_derivatives(lambda point: self.checked_loglike(self.values(point), data), eta, order)
 
     def block_sums(self, z: Tensor, data: Data, order: int) -> tuple[Tensor, ...]:
         eta, weights = self.eta(z, data), data.get("freq_weights")
         if order == 0:
-            values = self.loglike_obs(self.values(eta), data)
-            return (self._checked(values, data).sum() if weights is None else values @ weights,)
+            values = self.checked_loglike(self.values(eta), data)
+            return (values.sum() if weights is None else values @ weights,)
         loglike, g, h = self.eta_derivatives(eta, data, order)
         if weights is not None:
             loglike, g = loglike * weights, tuple(gj * weights for gj in g)
