@@ -24,9 +24,10 @@ def as_double(value: object) -> Tensor:
     if isinstance(value, Tensor):
         # Apple's GPUs have no float64; their tensors stay as they are.
         return value.detach() if value.device.type == "mps" else value.detach().to(torch.float64)
-    if np.iscomplexobj(value):
+    array = np.asarray(value)
+    if array.dtype.kind == "c":
         raise TypeError("complex numbers cannot be data; give their real and imaginary parts as columns")
-    return share(np.asarray(value, dtype=np.float64))
+    return share(np.asarray(array, dtype=np.float64))
 
 
 class _Writable:
