@@ -56,8 +56,10 @@ def points(ax: Any, x: Array, y: Array) -> None:
     ax.plot(x, y, "o", color=BLUE, markersize=3.5, markeredgewidth=0, alpha=faint, rasterized=True)
 
 
-def scatter_with_means(ax: Any, x: Array, y: Array, groups: int = 20) -> None:
+def scatter_with_means(ax: Any, x: Array, y: Array) -> None:
+    """Points, and a line through the means of up to 20 groups of neighbours in x, of 20 points or more if there are."""
     points(ax, x, y)
+    groups = int(np.clip(len(x) // 20, 3, 20))
     parts = [part for part in np.array_split(np.argsort(x, kind="stable"), groups) if len(part)]
     means = np.array([(x[part].mean(), y[part].mean()) for part in parts])
     ax.plot(means[:, 0], means[:, 1], color=VERMILION, linewidth=2, label="mean of neighbours")

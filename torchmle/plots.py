@@ -77,7 +77,7 @@ def plot_diagnostics(results: Results, ax: Any = None) -> Any:
     """Residuals against fitted values, their quantiles against the normal's, and their spread against fitted values.
 
     Residuals of the second and third plot are divided by their standard deviations.  The orange line joins the means
-    of twenty groups of rows with neighbouring fitted values; of a model that fits, it stays level.
+    of groups of rows with neighbouring fitted values; of a model that fits, it stays level.
 
     Parameters
     ----------
