@@ -187,6 +187,10 @@ class Model:
         model.layout = model.make_layout()
         return model
 
+    def __repr__(self) -> str:
+        what = self.formula or f"{self.endog_names} on {', '.join(self.exog_names) or 'a constant'}"
+        return f"<{type(self).__name__}: {what}, {self._data.n if self._data else 'no'} rows>"
+
     # -- names and counts, after statsmodels -------------------------------------------------------------------
 
     @property

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from patsy import DesignInfo
+from patsy import DesignInfo, PatsyError
 
-from ..errors import ValueWarning
+from ..errors import FormulaError, ValueWarning
 from ..summary import Summary, coefficient_table
 from .distributions import chi2_tail, f_tail, quantile, two_sided
 
@@ -139,14 +139,25 @@ def constraint(names: list[str], hypothesis: Any) -> tuple[Array, Array]:
         matrix, values = np.atleast_2d(np.asarray(hypothesis[0], float)), hypothesis[1]
         values = np.zeros(len(matrix)) if values is None else np.atleast_1d(np.asarray(values, float))
     elif isinstance(hypothesis, (str, Mapping)) or _strings(hypothesis):
-        parsed = DesignInfo(names).linear_constraint(hypothesis)
-        matrix, values = parsed.coefs, parsed.constants.ravel()
+        matrix, values = _parsed(names, hypothesis)
     else:
         matrix = np.atleast_2d(np.asarray(hypothesis, dtype=float))
         values = np.zeros(len(matrix))
     if matrix.shape[1] != len(names):
         raise ValueError(f"r_matrix has {matrix.shape[1]} columns; there are {len(names)} parameters")
     return matrix, np.broadcast_to(values, (len(matrix),)).astype(float)
+
+
+def _parsed(names: list[str], hypothesis: Any) -> tuple[Array, Array]:
+    """A hypothesis in words, read by patsy."""
+    try:
+        found = DesignInfo(names).linear_constraint(hypothesis)
+    except PatsyError as error:
+        reason = str(error).splitlines()[0]
+        raise FormulaError(
+            f"cannot read the hypothesis {hypothesis!r} ({reason}); the parameters are {', '.join(names)}"
+        ) from None
+    return found.coefs, found.constants.ravel()
 
 
 def _strings(hypothesis: Any) -> bool:
