@@ -94,7 +94,8 @@ class Probit(Transform):
     domain = (0.0, 1.0)
 
     def __call__(self, real: Tensor) -> Tensor:
-        return torch.special.ndtr(real)
+        # torch.special.ndtr is made of erf there and loses its digits from -5 on, all of them at -9
+        return 0.5 * torch.erfc(-math.sqrt(0.5) * real)
 
     def inverse(self, natural: Tensor) -> Tensor:
         return torch.special.ndtri(natural)
