@@ -1,7 +1,7 @@
 # Everything happens in .venv, made by the first target that needs it; a second call reuses it.
 #   make demo                      with python3
 #   make test PYTHON=python3.12    with another Python (after `make clean`)
-#   make test ARGS="-k poisson"    ARGS goes to pytest
+#   make test ARGS="-k poisson"    ARGS goes to pytest (and to the benchmarks)
 
 PYTHON ?= python3
 ARGS ?=
@@ -39,7 +39,7 @@ notebooks: $(VENV)/ready-docs
 	$(VENV)/bin/jupyter execute --inplace notebooks/*.ipynb
 
 bench: $(VENV)/ready-test
-	@for script in benchmarks/*.py; do echo "== $$script"; $(PY) $$script || exit 1; done
+	@$(PY) benchmarks/run.py $(ARGS)
 
 # One pip run for each set of extras; an interrupted one leaves no mark and is done again.
 $(VENV)/ready-demo: EXTRAS =
