@@ -53,7 +53,7 @@ def candidates(model: RegressionModel) -> list[Tensor]:
     points = []
     for location, spread in _locations(model):
         for scale in {1.0, spread}:
-            points.append(_with_scale(model, location.clone(), scale))
+            points.append(with_scale(model, location.clone(), scale))
     return [*points, zero]
 
 
@@ -79,7 +79,7 @@ def _locations(model: RegressionModel) -> list[tuple[Tensor, float]]:
     return [(point, spread) for point, spread in found if bool(torch.isfinite(point).all())]
 
 
-def _with_scale(model: RegressionModel, point: Tensor, scale: float) -> Tensor:
+def with_scale(model: RegressionModel, point: Tensor, scale: float) -> Tensor:
     """Constant terms of the other predictors: the scale where they are positive, the middle elsewhere."""
     for name, transform in list(model.parameters.items())[1:]:
         position = _constant_position(model, name)

@@ -11,6 +11,7 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from .. import starts
 from ..autodiff import Curvature, Eta
 from ..coordinates import Coordinates
 from ..data import Data
@@ -63,6 +64,17 @@ class Normal(RegressionModel):
 
     parameters = {"mu": Identity(), "sigma": Log()}
     results_class = NormalResults
+
+    def start(self) -> Tensor:
+        """Least squares and the spread it leaves, which are the maximum itself when sigma is constant."""
+        if "mu" not in self.data.x:
+            return super().start()
+        beta, spread = starts.least_squares(self)
+        if not 0 < spread < math.inf:
+            return super().start()
+        start = torch.zeros(self.layout.size, dtype=torch.float64)
+        start[self.layout.block("mu").reals] = beta
+        return starts.with_scale(self, start, spread)
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
         return -0.5 * (LOG_2PI + ((data.y - p.mu) / p.sigma) ** 2) - p.real.sigma
