@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .arguments import Arguments, sort_arguments
+from .arguments import EVERY_MODEL, Arguments, sort_arguments
 from .data import Data
 from .devices import Placement, place
 from .errors import ModelError
@@ -54,7 +54,7 @@ class Model:
             designs = {name: x for name, x in {self.predictors()[0]: exog, **given.designs}.items() if x is not None}
             rows, self.frame = design_from_arrays(endog, designs, arguments=given.rows, missing=missing), None
         self.fixed_values = given.fixed
-        self.given_arguments = (*given.rows, *rows.design.row_names)
+        self.given_arguments = tuple(name for name in (*EVERY_MODEL, *self.row_arguments) if name in rows.data.columns)
         self.design = rows.design
         self.index, self.kept, self.dropped_rows = rows.index, rows.kept, rows.dropped
         self.placement: Placement = place(rows.data, device, dtype)
