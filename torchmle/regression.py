@@ -249,7 +249,8 @@ def gram(left: Tensor | None, weights: Tensor, right: Tensor | None) -> Tensor:
 
 
 FAR_FROM_ZERO = 100.0  # standard deviations from zero beyond which a column is centred
-SAMPLE_ROWS = 10_000
+SAMPLE_ROWS = 10_000  # that can rule out a constant in the span of the columns
+GLANCE_ROWS = 1_000  # that tell where columns lie, and rule out most columns of ones
 
 
 def spans_constant(data: Data, name: str) -> bool:
@@ -285,7 +286,7 @@ def weighty_rows(data: Data, name: str) -> Iterator[Tensor]:
 
 
 def _sample(x: Tensor) -> Tensor:
-    return x[:: max(1, len(x) // SAMPLE_ROWS)].to(torch.float64)
+    return x[:: max(1, len(x) // GLANCE_ROWS)].to(torch.float64)
 
 
 def intercept_column(x: Tensor, group: Any = None) -> int | None:
