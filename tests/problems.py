@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -181,7 +181,9 @@ def interval_rows(df, p):
 
 def left_rows(df, p):
     scale = np.exp(-line(df, p))
-    return np.where(df["event"] == 1, stats.expon.logpdf(df["time"], scale=scale), stats.expon.logcdf(df["time"], scale=scale))
+    return np.where(
+        df["event"] == 1, stats.expon.logpdf(df["time"], scale=scale), stats.expon.logcdf(df["time"], scale=scale)
+    )
 
 
 def several_rows(df, p, columns):
@@ -258,7 +260,8 @@ PROBLEMS = [
     Problem("ols", tm.OLS, "y ~ x + w", linear_data, LINE, None, reordered="y ~ w + x", scales=EVERY_LINE),
     Problem("ols-factor", tm.OLS, "y ~ x + w + C(g)", linear_data, {**LINE, "C(g)[T.b]": 0.0, "C(g)[T.c]": 0.0}, None,
             reordered="y ~ C(g) + w + x", scales=(*EVERY_LINE, "C(g)[T.b]", "C(g)[T.c]")),
-    Problem("wls", tm.WLS, "y ~ x + w", linear_data, LINE, None, {"weights": "precision"}, reordered="y ~ w + x", scales=EVERY_LINE),
+    Problem("wls", tm.WLS, "y ~ x + w", linear_data, LINE, None, {"weights": "precision"}, reordered="y ~ w + x",
+            scales=EVERY_LINE),
     Problem("poisson", tm.Poisson, "y ~ x + w", count_data, LINE,
             lambda df, p: stats.poisson.logpmf(df["y"], df["years"] * np.exp(line(df, p) + df["off"])),
             {"offset": "off", "exposure": "years"}, reordered="y ~ w + x"),
@@ -305,7 +308,7 @@ REGRESSIONS = [problem for problem in PROBLEMS if issubclass(problem.model, tm.R
 CLOSED_FORMS = [p for p in REGRESSIONS if p.model.eta_derivatives is not tm.RegressionModel.eta_derivatives]
 
 
-@lru_cache(maxsize=None)
+@cache
 def fitted(problem):
     """The fit of the default frame, made once: results are frozen."""
     return problem.fit(problem.frame())

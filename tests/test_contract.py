@@ -1,7 +1,7 @@
 """Laws that every model obeys, over the rows of `tests/problems.py`."""
 
 import copy
-import datetime
+import datetime as dt
 import multiprocessing
 import random
 import traceback
@@ -60,7 +60,8 @@ def same_fit(one, other, tolerance=SAME_MAXIMUM, llf=True):
     order = [one.names.index(name) for name in other.names]
     unit = standard_errors(other)
     close(one.params_array[order] / unit, other.params_array / unit, tolerance)
-    close(one.covariance_array[np.ix_(order, order)] / unit / unit[:, None], other.covariance_array / unit / unit[:, None], tolerance)
+    covariance = one.covariance_array[np.ix_(order, order)]
+    close(covariance / unit / unit[:, None], other.covariance_array / unit / unit[:, None], tolerance)
     if llf:
         close([one.llf, one.aic, one.bic], [other.llf, other.aic, other.bic], tolerance)
         assert (one.nobs, one.df_resid, one.df_model) == (other.nobs, other.df_resid, other.df_model)
@@ -210,7 +211,9 @@ def test_covariance_is_the_inverse_information(problem):
 def test_blocks_add_up_to_the_whole(problem, rows):
     model = problem.build(problem.frame(), freq_weights="counts")
     z = model._z(point(fitted(problem), 0.7))
-    for part, total in zip(row_sums(lambda b: model.block_sums(z, b, 2), model.data, rows), model.sums(z, 2), strict=True):
+    for part, total in zip(
+        row_sums(lambda b: model.block_sums(z, b, 2), model.data, rows), model.sums(z, 2), strict=True
+    ):
         close(part, total, SAME_SUM, unit=float(total.abs().max()))
     weights = model.data.freq_weights[:, None]
     close(row_map(lambda b: model.block_scores(z, b), model.data, rows) * weights, model.scores(z), SAME_SUM)
@@ -234,14 +237,14 @@ def work(rank, names, folder):
     """Fit every problem to every second row, together with the other process."""
     torch.set_num_threads(1)
     torch.distributed.init_process_group(
-        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=datetime.timedelta(seconds=20)
+        "gloo", init_method=f"file://{folder}/meet", rank=rank, world_size=2, timeout=dt.timedelta(seconds=20)
     )
     found = {}
     for name in names:
         try:
             df = BY_NAME[name].frame()[rank::2]
             found[name] = shard_results(BY_NAME[name], df, process_group=True, freq_weights="counts")
-        except Exception:
+        except Exception:  # noqa: BLE001 - whatever it is, the test shows it
             found[name] = traceback.format_exc()
             break  # the other process waits for sums that will not come
     torch.save(found, f"{folder}/{rank}.pt")
@@ -358,9 +361,9 @@ def test_moved_and_stretched_columns(problem, a, b):
             if constant in change.index:
                 change.loc[constant, name] = a
     if not problem.centres:
-        shift = a / b * (base.params["x"] + base.params["w"])
-        expected = base.params + pd.Series({name: shift for name in base.names if name.startswith("cut")}).reindex(base.names).fillna(0)
-        close(change.to_numpy() @ res.params, expected, 1e-5)
+        # thresholds take up the centres
+        moved_by = [a / b * (base.params["x"] + base.params["w"]) * name.startswith("cut") for name in base.names]
+        close(change.to_numpy() @ res.params, base.params + moved_by, 10 * SAME_MAXIMUM)
         return
     back = np.linalg.inv(change.to_numpy())
     params, covariance = back @ base.params_array, back @ base.covariance_array @ back.T
@@ -389,12 +392,12 @@ def test_a_response_in_other_units(problem, c):
 
 # -- restrictions ----------------------------------------------------------------------------------------------
 
-FIXED = [
-    *((problem, name, 0.4) for problem in PROBLEMS for name in problem.truth if name in ("x", "a[x]", "low", "sigma[w]", "scale[w]")),
-    *((problem, name, 0.4) for problem in PROBLEMS for name in problem.truth if name in ("Intercept", "a[Intercept]")),
-    *((problem, name, 1.7) for problem in PROBLEMS for name in problem.truth if name in ("sigma", "df", "concentration")),
-    (BY_NAME["mixture"], "share", 0.3),
-]
+VALUES = {
+    **dict.fromkeys(("x", "a[x]", "low", "sigma[w]", "scale[w]", "Intercept", "a[Intercept]"), 0.4),
+    **dict.fromkeys(("sigma", "df", "concentration"), 1.7),
+    "share": 0.3,
+}
+FIXED = [(problem, name, VALUES[name]) for problem in PROBLEMS for name in problem.truth if name in VALUES]
 
 
 @pytest.mark.parametrize(("problem", "name", "value"), FIXED, ids=lambda value: str(value))
@@ -438,7 +441,9 @@ def test_a_fixed_slope_is_an_offset(problem):
     for cov_type, kwds in covariances(problem):
         one, other = fixed.with_covariance(cov_type, kwds), offset.with_covariance(cov_type, kwds)
         close(one._bse[kept] / unit, other._bse / unit, SAME_MAXIMUM)
-    close([fixed.llf, fixed.aic, fixed.bic, fixed.scale], [offset.llf, offset.aic, offset.bic, offset.scale], SAME_MAXIMUM)
+    close(
+        [fixed.llf, fixed.aic, fixed.bic, fixed.scale], [offset.llf, offset.aic, offset.bic, offset.scale], SAME_MAXIMUM
+    )
     assert (fixed.df_resid, fixed.df_model) == (offset.df_resid, offset.df_model)
 
 
@@ -486,7 +491,9 @@ def test_a_second_fit_changes_nothing(problem):
     model = problem.build(df)
     options = {"disp": False, **problem.fitting}
     first = model.fit(**options)
-    before = copy.deepcopy((first.params_array, first._bse, first.llf, first.llf_obs, first.score_obs(), first.optim.x.numpy()))
+    before = copy.deepcopy(
+        (first.params_array, first._bse, first.llf, first.llf_obs, first.score_obs(), first.optim.x.numpy())
+    )
     model.fit(**{**options, "method": "bfgs", "cov_type": "HC1"})
     problem.fit(problem.frame(seed=9))
     after = (first.params_array, first._bse, first.llf, first.llf_obs, first.score_obs(), first.optim.x.numpy())
@@ -568,8 +575,8 @@ def deviations(problem, repetitions, n):
 
 @each_problem
 def test_the_truth_is_as_far_as_standard_errors_say(problem):
-    """Wald statistics of the truth are chi-squared: neither too far nor too near in sum over twelve samples."""
-    errors, lengths = deviations(problem, 12, 400)
+    """Wald statistics of the truth are chi-squared: neither too far nor too near in sum over six samples."""
+    errors, lengths = deviations(problem, 6, 400)
     assert 0.001 < stats.chi2.cdf(lengths.sum(), errors.size) < 0.999
 
 

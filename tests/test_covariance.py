@@ -74,7 +74,11 @@ def test_least_squares_as_in_statsmodels(linear, cov_type, options, weights):
     theirs = (smf.wls("y ~ x + w", linear, weights=linear[weights]) if weights else smf.ols("y ~ x + w", linear)).fit(
         cov_type=cov_type, cov_kwds=their_options(options, linear)
     )
-    model = tm.WLS.from_formula("y ~ x + w", linear, weights=weights) if weights else tm.OLS.from_formula("y ~ x + w", linear)
+    model = (
+        tm.WLS.from_formula("y ~ x + w", linear, weights=weights)
+        if weights
+        else tm.OLS.from_formula("y ~ x + w", linear)
+    )
     res = model.fit(cov_type=cov_type, cov_kwds=options)
     close(res.cov_params(), repaired(theirs.cov_params()), CLOSED)
     if (theirs.bse > 0).all() and np.linalg.eigvalsh(theirs.cov_params()).min() > 0:
@@ -94,14 +98,17 @@ def test_least_squares_as_in_statsmodels(linear, cov_type, options, weights):
 
 
 @pytest.mark.parametrize(
-    ("cov_type", "options"), [("nonrobust", {}), ("HC0", {}), ("cluster", {"groups": ["firm"]}), ("cluster", {"groups": ["firm", "year"]})]
+    ("cov_type", "options"),
+    [("nonrobust", {}), ("HC0", {}), ("cluster", {"groups": ["firm"]}), ("cluster", {"groups": ["firm", "year"]})],
 )
 def test_poisson_as_in_statsmodels(counts, cov_type, options):
     robust = {"cov_type": cov_type, "cov_kwds": their_options(options, counts)} if options else {"cov_type": cov_type}
     theirs = smf.poisson("y ~ x + w", counts, offset=counts["off"], exposure=counts["years"]).fit(
         disp=0, method="newton", tol=1e-12, **robust
     )
-    res = tm.Poisson.from_formula("y ~ x + w", counts, offset="off", exposure="years").fit(disp=0, cov_type=cov_type, cov_kwds=options)
+    res = tm.Poisson.from_formula("y ~ x + w", counts, offset="off", exposure="years").fit(
+        disp=0, cov_type=cov_type, cov_kwds=options
+    )
     close(res.cov_params(), repaired(theirs.cov_params()), ITERATED)
     close(res.tvalues, theirs.tvalues, ITERATED)
     assert res.use_t is False
@@ -133,7 +140,11 @@ def exponential_pieces(df, p):
     x = np.column_stack([np.ones(len(df)), df["x"], df["w"]])
     expected = np.exp(x @ p) * df["time"].to_numpy()
     root = x * np.sqrt(expected)[:, None]
-    return x * (df["event"] - expected).to_numpy()[:, None], root.T @ root, ((root @ np.linalg.inv(root.T @ root)) * root).sum(1)
+    return (
+        x * (df["event"] - expected).to_numpy()[:, None],
+        root.T @ root,
+        ((root @ np.linalg.inv(root.T @ root)) * root).sum(1),
+    )
 
 
 def gumbel_pieces(df, p):
@@ -143,11 +154,19 @@ def gumbel_pieces(df, p):
     e = np.exp(-z)
     scores = np.column_stack([x * ((1 - e) / sigma)[:, None], w * (z * (1 - e) - 1)[:, None]])
     mixed = x.T @ (w * ((1 - e + z * e) / sigma)[:, None])
-    information = np.block([[x.T @ (x * (e / sigma**2)[:, None]), mixed], [mixed.T, w.T @ (w * (z * (1 - e) + z**2 * e)[:, None])]])
+    information = np.block(
+        [[x.T @ (x * (e / sigma**2)[:, None]), mixed], [mixed.T, w.T @ (w * (z * (1 - e) + z**2 * e)[:, None])]]
+    )
     return scores, information, None
 
 
-PIECES = {"ols": ols_pieces, "wls": wls_pieces, "poisson": poisson_pieces, "exponential": exponential_pieces, "gumbel": gumbel_pieces}
+PIECES = {
+    "ols": ols_pieces,
+    "wls": wls_pieces,
+    "poisson": poisson_pieces,
+    "exponential": exponential_pieces,
+    "gumbel": gumbel_pieces,
+}
 each_model = pytest.mark.parametrize("name", PIECES)
 with_leverages = pytest.mark.parametrize("name", [name for name in PIECES if name != "gumbel"])
 
@@ -180,7 +199,7 @@ def test_hc2_and_hc3(name):
 
 @each_model
 def test_outer_product_of_gradients(name):
-    res, _, s, _, _, n, k = pieces(name)
+    res, _, s, *_ = pieces(name)
     if name in ("ols", "wls"):
         s = s / res.scale  # least squares' scores are those of the likelihood at the estimated variance
     close(res.with_covariance("opg").cov_params(), np.linalg.inv(s.T @ s), CLOSED)
@@ -271,7 +290,9 @@ def test_natural_scales_by_the_delta_method(cov_type):
     kwds = {"groups": "firm"} if cov_type == "cluster" else None
     natural = tm.Normal.from_formula("y ~ x + w", df).fit(cov_type=cov_type, cov_kwds=kwds)
     # one column of ones for log sigma: the same model on the real scale
-    real = tm.Normal.from_formula("y ~ x + w", df.assign(one=1.0), sigma="~ one - 1").fit(cov_type=cov_type, cov_kwds=kwds)
+    real = tm.Normal.from_formula("y ~ x + w", df.assign(one=1.0), sigma="~ one - 1").fit(
+        cov_type=cov_type, cov_kwds=kwds
+    )
     change = np.diag([1, 1, 1, natural.params["sigma"]])
     assert natural.params["sigma"] == pytest.approx(np.exp(real.params["sigma[one]"]), rel=1e-9)
     close(natural.cov_params(), change @ real.cov_params().to_numpy() @ change, ITERATED)
@@ -338,7 +359,9 @@ TWO_WAYS = {
 @pytest.mark.parametrize("form", TWO_WAYS)
 def test_forms_of_two_groupings(linear, form):
     model = tm.OLS.from_formula("y ~ x + w", linear)
-    theirs = smf.ols("y ~ x + w", linear).fit(cov_type="cluster", cov_kwds={"groups": linear[["firm", "year"]].to_numpy()})
+    theirs = smf.ols("y ~ x + w", linear).fit(
+        cov_type="cluster", cov_kwds={"groups": linear[["firm", "year"]].to_numpy()}
+    )
     res = model.fit(cov_type="cluster", cov_kwds={"groups": TWO_WAYS[form](linear)})
     close(res.cov_params(), theirs.cov_params(), CLOSED)
 
@@ -397,7 +420,9 @@ def test_every_row_its_own_cluster_is_hc0(ols, linear):
 def test_negative_variances_are_never_reported():
     """Three clusters one way and three the other: what is taken off for rows in both can exceed what is there."""
     rng = np.random.default_rng(2)
-    df = pd.DataFrame({"y": rng.normal(size=24), "x": rng.normal(size=24), "a": np.arange(24) // 8, "b": np.arange(24) % 3})
+    df = pd.DataFrame(
+        {"y": rng.normal(size=24), "x": rng.normal(size=24), "a": np.arange(24) // 8, "b": np.arange(24) % 3}
+    )
     res = tm.OLS.from_formula("y ~ x", df).fit(cov_type="cluster", cov_kwds={"groups": ["a", "b"]})
     s = sm.add_constant(df["x"].to_numpy())
     s, bread = s * res.resid.to_numpy()[:, None], np.linalg.inv(s.T @ s)

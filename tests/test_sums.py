@@ -97,7 +97,9 @@ def test_errors_in_a_block_reach_the_caller(data, threads):
 
 def test_blocks_are_centred_and_double():
     x = torch.tensor([[1.0, 5.0], [1.0, 7.0], [1.0, 9.0]], dtype=torch.float32)
-    data = Data(x[:, 1], {"mu": x}, {"count": torch.tensor([1, 2, 3])}, {"mu": torch.tensor([0.0, 7.0], dtype=torch.float64)})
+    data = Data(
+        x[:, 1], {"mu": x}, {"count": torch.tensor([1, 2, 3])}, {"mu": torch.tensor([0.0, 7.0], dtype=torch.float64)}
+    )
     block = data.block(slice(1, 3))
     assert block.n == 2
     assert block.x["mu"].tolist() == [[1.0, 0.0], [1.0, 2.0]]
@@ -146,11 +148,20 @@ def test_inverses_do_not_depend_on_units(scale):
     found = invert_information(a * unit * unit[:, None])
     torch.testing.assert_close(found.matrix * unit * unit[:, None], torch.linalg.inv(a), rtol=1e-14, atol=0)
     assert found.definite
-    assert found.condition == pytest.approx(float(torch.linalg.cond(a / a.diagonal().sqrt() / a.diagonal().sqrt()[:, None])))
+    assert found.condition == pytest.approx(
+        float(torch.linalg.cond(a / a.diagonal().sqrt() / a.diagonal().sqrt()[:, None]))
+    )
 
 
 @pytest.mark.parametrize(
-    "matrix", [[[1.0, 1.0], [1.0, 1.0]], [[1.0, 2.0], [2.0, 1.0]], [[1.0, 0.0], [0.0, 0.0]], [[1.0, 0.0], [0.0, -1.0]], [[np.nan, 0.0], [0.0, 1.0]]]
+    "matrix",
+    [
+        [[1.0, 1.0], [1.0, 1.0]],
+        [[1.0, 2.0], [2.0, 1.0]],
+        [[1.0, 0.0], [0.0, 0.0]],
+        [[1.0, 0.0], [0.0, -1.0]],
+        [[np.nan, 0.0], [0.0, 1.0]],
+    ],
 )
 def test_what_is_not_definite_has_no_inverse(matrix):
     found = invert_information(torch.tensor(matrix, dtype=torch.float64))

@@ -43,7 +43,9 @@ def grid(name):
 @each_scalar
 def test_values_are_the_formulas(name):
     transform, formula = SCALARS[name]
-    torch.testing.assert_close(transform(grid(name)), torch.from_numpy(formula(grid(name).numpy())), rtol=ROUNDING, atol=0)
+    torch.testing.assert_close(
+        transform(grid(name)), torch.from_numpy(formula(grid(name).numpy())), rtol=ROUNDING, atol=0
+    )
 
 
 @each_scalar
@@ -179,7 +181,12 @@ def test_a_pair_is_fishers_z():
 @pytest.fixture
 def layout():
     return Parameters(
-        [("beta", tm.Coefficients(["x", "w"]), None), ("sigma", tm.Log(), None), ("cut", tm.Ordered(2), None), ("cov", tm.CholeskyCovariance(2), None)]
+        [
+            ("beta", tm.Coefficients(["x", "w"]), None),
+            ("sigma", tm.Log(), None),
+            ("cut", tm.Ordered(2), None),
+            ("cov", tm.CholeskyCovariance(2), None),
+        ]
     )
 
 
