@@ -1,0 +1,403 @@
+"""What users of other packages asked for: separation, rank, units, verdicts, tests and intervals one can trust."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+import torch
+from reference import corpus
+from reference.fits import fit
+
+import torchmle as tm
+from torchmle.errors import ConvergenceWarning, FormulaError, MissingDataError, RankWarning
+
+
+def close(ours, theirs, rtol=1e-9, atol=0.0):
+    np.testing.assert_allclose(np.asarray(ours, float), np.asarray(theirs, float), rtol=rtol, atol=atol)
+
+
+@pytest.fixture(scope="module")
+def df():
+    found = pd.read_csv(corpus.HERE / "data" / "simulated.csv").astype({"w": float})
+    rng = np.random.default_rng(5)
+    found["t"] = rng.exponential(np.exp(0.3 * found["x"]))
+    found["d"] = (rng.random(60) < 0.7).astype(float)
+    found["f"] = np.where(found["g"] < 3, "low", np.where(found["g"] < 6, "mid", "high"))
+    return found
+
+
+MODELS = {
+    "ols": lambda tail, data, **fit: tm.OLS.from_formula("yn" + tail, data).fit(**fit),
+    "wls": lambda tail, data, **fit: tm.WLS.from_formula("yn" + tail, data, weights="w").fit(**fit),
+    "poisson": lambda tail, data, **fit: tm.Poisson.from_formula("yp" + tail, data).fit(disp=False, **fit),
+    "exponential": lambda tail, data, **fit: tm.ExponentialSurvival.from_formula("Surv(t, d)" + tail, data).fit(**fit),
+    "normal": lambda tail, data, **fit: tm.Normal.from_formula("yn" + tail, data).fit(**fit),
+    "mvnormal": lambda tail, data, **fit: tm.MVNormal.from_formula("yn + yg" + tail, data).fit(**fit),
+}
+each_model = pytest.mark.parametrize("model", MODELS)
+each_regression = pytest.mark.parametrize("model", [name for name in MODELS if name != "mvnormal"])
+
+
+# -- B: numerical trouble ------------------------------------------------------------------------------------------------
+
+
+def test_b1_quasi_separation_names_the_column(df):
+    """A level without events: the maximum lies at minus infinity."""
+    data = df.assign(yp=df["yp"].where(df["f"] != "mid", 0), d=df["d"].where(df["f"] != "mid", 0))
+    for model in ("poisson", "exponential"):
+        with pytest.warns(ConvergenceWarning, match=r"no finite maximum.*C\(f\)\[T\.mid\]") as caught:
+            res = MODELS[model](" ~ x + C(f)", data)
+        assert not res.converged and len(caught) == 1
+        assert "no finite maximum" in str(res.summary())
+    bernoulli = tm.distribution_model(torch.distributions.Bernoulli)
+    complete = df.assign(y=(df["x"] > 0).astype(float))
+    quasi = complete.assign(y=np.where(df["f"] == "low", 1.0, df["yb"]))
+    for data, formula, column in ((complete, "y ~ x + z", "x"), (quasi, "y ~ z + C(f)", r"C\(f\)")):
+        with pytest.warns(ConvergenceWarning, match=rf"no finite maximum.*({column})"):
+            assert not bernoulli.from_formula(formula, data).fit().converged
+
+
+def test_b1_a_saturated_model_is_no_separation():
+    res = fit("edge_glm_poisson_saturated_haireye")
+    assert res.converged
+    close(res.fittedvalues, res.model.endog)
+    close(res.resid_pearson, np.zeros(32), atol=1e-9)
+
+
+@each_model
+def test_b2_collinear_columns(df, model):
+    data = df.assign(twice=2 * df["x"] - 1, zero=0.0, ones=1.0)
+    reduced = MODELS[model](" ~ x + z", data)
+    with pytest.warns(RankWarning) as caught:
+        full = MODELS[model](" ~ x + twice + zero + z + ones", data)
+    for column in ("twice", "zero", "ones"):
+        assert any(column in str(warning.message) for warning in caught)
+        assert any(column in name for name in full.dropped_columns)
+    assert np.isnan(full.params[full.dropped_columns]).all()
+    assert full.names[:4] != reduced.names[:4] and set(reduced.names) < set(full.names)
+    close(full.params[reduced.names], reduced.params, 1e-7)
+    close(full.bse[reduced.names], reduced.bse, 1e-7)
+    close(full.predict(data), reduced.predict(data), 1e-8)
+    close([full.llf, full.df_resid], [reduced.llf, reduced.df_resid])
+    assert "linear combinations" in str(full.summary())
+
+
+@each_model
+@pytest.mark.parametrize(("a", "b"), [(1e8, 1.0), (-1e6, 1e-6), (0.0, 1e6), (0.0, 1e-6), (1.7e9, 86400.0)])
+def test_b3_location_and_scale_of_a_column(df, model, a, b):
+    """Values are rounded to the digits that a + b x leaves, so the moved column is taken as it is and moved back."""
+    data = df.assign(m=a + b * df["x"])
+    exact = ((data["m"].map(np.longdouble) - np.longdouble(a)) / np.longdouble(b)).astype(float)
+    plain, moved = MODELS[model](" ~ x", data.assign(x=exact)), MODELS[model](" ~ m", data)
+    assert moved.converged
+    close(moved.llf, plain.llf, 1e-10)
+    slopes = {"m": "x", "yn[m]": "yn[x]", "yg[m]": "yg[x]"}
+    found = [(ours, theirs) for ours, theirs in slopes.items() if ours in moved.names]
+    assert found
+    for ours, theirs in found:
+        close(moved.params[ours] * b, plain.params[theirs], 1e-6, 1e-8)
+        close(moved.bse[ours] * b, plain.bse[theirs], 1e-6)
+    close(moved.predict(data), plain.predict(data.assign(x=exact)), 1e-7)
+
+
+@each_model
+def test_b4_the_verdict(df, model):
+    res = MODELS[model](" ~ x + z", df)
+    assert res.converged is True and np.isfinite(res.llf) and np.isfinite(res.params).all()
+    assert res.optim.decrement < 1e-8
+    assert np.linalg.eigvalsh(res.optim.hessian.numpy()).max() < 0
+
+
+@pytest.mark.parametrize("model", ["poisson", "exponential", "normal"])
+def test_b5_the_likelihood_never_falls(df, model):
+    for scale in (1.0, 30.0):
+        res = MODELS[model](" ~ x + z", df.assign(x=df["x"] * scale), start_params=None)
+        values = [step.value for step in res.optim.history]
+        assert values == sorted(values) or np.diff(values).min() > -1e-9 * abs(values[-1])
+    far = {"poisson": [4.0, 3.0, -3.0], "exponential": [5.0, -4.0, 3.0], "normal": [50.0, 20.0, -20.0, 0.01]}[model]
+    res = MODELS[model](" ~ x + z", df, start_params=far)
+    assert res.converged
+    assert np.diff([step.value for step in res.optim.history]).min() >= 0
+    close(res.params, MODELS[model](" ~ x + z", df).params, 1e-6)
+
+
+def test_b9_how_the_optimisation_went(df):
+    res = MODELS["poisson"](" ~ x + z", df)
+    assert res.optim.method == "newton" and res.optim.status.name == "CONVERGED"
+    assert res.optim.evaluations >= res.optim.iterations >= 1
+    assert len(res.optim.history) >= 2 and res.optim.history[-1].value == pytest.approx(res.llf)
+    assert res.optim.history[-1].decrement < res.optim.history[0].decrement
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0", "HC1", "cluster"])
+def test_b10_a_fixed_coefficient_is_an_offset(df, cov_type):
+    kwds = {"groups": "g"} if cov_type == "cluster" else None
+    options = {"cov_type": cov_type, "cov_kwds": kwds, "disp": False}
+    fixed = tm.Poisson.from_formula("yp ~ x + z", df).fit(fix={"z": 0.5}, **options)
+    offset = tm.Poisson.from_formula("yp ~ x", df, offset=0.5 * df["z"]).fit(**options)
+    close(fixed.params[["Intercept", "x"]], offset.params, 1e-8)
+    close(fixed.bse[["Intercept", "x"]], offset.bse, 1e-8)
+    close([fixed.llf, fixed.aic, fixed.bic, fixed.df_resid], [offset.llf, offset.aic, offset.bic, offset.df_resid])
+    assert (fixed.params["z"], fixed.bse["z"]) == (0.5, 0.0)
+    assert "Held fixed: z" in str(fixed.summary())
+
+
+# -- C: inference ----------------------------------------------------------------------------------------------------------
+
+
+def test_c1_what_is_not_defined_for_a_model_is_refused(df):
+    res = tm.Normal.from_formula("yn ~ x", df).fit()
+    for kind in ("HC2", "HC3"):
+        with pytest.raises(ValueError, match="leverages"):
+            _ = res.with_covariance(kind).bse
+    with pytest.raises(ValueError, match="cov_type not recognized: 'HC4'"):
+        res.with_covariance("HC4")
+
+
+def test_c2_the_factor_is_said(df):
+    for convention, words in (("statsmodels", "factor of statsmodels"), ("none", "no small-sample factor")):
+        res = MODELS["ols"](" ~ x", df, cov_type="cluster", cov_kwds={"groups": "g", "convention": convention})
+        text = str(res.summary())
+        assert words in text.replace("\n", " ") and "8 clusters" in text.replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    "groups",
+    [
+        "g", ["g"], lambda df: df["g"], lambda df: df["g"].to_numpy(), lambda df: df["g"].to_numpy()[:, None], lambda df: df[["g"]],
+        lambda df: df["g"].astype(str), lambda df: df["g"].astype("category"), lambda df: df["g"].sample(frac=1, random_state=0),
+        lambda df: list(df["g"].map("firm {}".format)),
+    ],
+)  # fmt: skip
+def test_c3_cluster_keys_as_people_have_them(df, groups):
+    given = groups(df) if callable(groups) else groups
+    by_name = MODELS["poisson"](" ~ x", df, cov_type="cluster", cov_kwds={"groups": "g"})
+    close(MODELS["poisson"](" ~ x", df, cov_type="cluster", cov_kwds={"groups": given}).bse, by_name.bse, 1e-12)
+
+
+def test_c3_three_ways_of_clustering(df):
+    three = MODELS["ols"](" ~ x", df, cov_type="cluster", cov_kwds={"groups": ["g", "f", "w"]})
+    assert (np.linalg.eigvalsh(three.cov_params()) >= -1e-15).all()
+    assert three.df_inference == 2
+    same = MODELS["ols"](" ~ x", df, cov_type="cluster", cov_kwds={"groups": [df["g"], df["f"].to_numpy(), df["w"]]})
+    close(three.bse, same.bse, 1e-12)
+
+
+def test_c5_information_criteria_count_what_is_estimated(df):
+    linear, normal = MODELS["ols"](" ~ x + z", df), MODELS["normal"](" ~ x + z", df)
+    close([normal.aic, normal.bic, normal.llf], [linear.aic + 2, linear.bic + np.log(60), linear.llf])
+    known = tm.Normal.from_formula("yn ~ x + z", df, sigma=1.0).fit()
+    assert known.k_free == 3
+    close(known.aic, -2 * known.llf + 6)
+
+
+@each_regression
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC1"])
+def test_c6_intervals_are_made_with_the_covariance_asked_for(df, model, cov_type):
+    res = MODELS[model](" ~ x + z", df, cov_type=cov_type)
+    x = np.column_stack([np.ones(60), df["x"], df["z"]])
+    se = np.sqrt(np.einsum("ij,jk,ik->i", x, res.covariance_array[:3, :3], x))
+    close(res.get_prediction(df, which="linear").se, se, 1e-8)
+
+
+def test_c12_the_global_test_uses_the_covariance(df):
+    res = MODELS["ols"](" ~ x + z", df, cov_type="cluster", cov_kwds={"groups": "g"})
+    close(res.fvalue, res.f_test("x = 0, z = 0").statistic)
+    close(res.f_pvalue, res.f_test("x = 0, z = 0").pvalue)
+    theirs = smf.ols("yn ~ x + z", df).fit(cov_type="cluster", cov_kwds={"groups": df["g"]})
+    close([res.fvalue, res.f_pvalue], [theirs.fvalue, theirs.f_pvalue], 1e-9)
+    with pytest.raises(ValueError, match="robust"):
+        res.lr_test(MODELS["ols"](" ~ x", df))
+
+
+# -- D: formulas and data ------------------------------------------------------------------------------------------------
+
+
+def test_d1_offsets_at_prediction_time(df):
+    named = tm.Poisson.from_formula("yp ~ x", df, offset="off").fit(disp=False)
+    close(named.predict(df), named.fittedvalues, 1e-13)
+    with pytest.raises(FormulaError, match="'off'"):
+        named.predict(df[["x"]])
+    array = tm.Poisson.from_formula("yp ~ x", df, offset=df["off"].to_numpy()).fit(disp=False)
+    with pytest.raises(ValueError, match="offset=0 for none"):
+        array.predict(df)
+    close(array.predict(df, offset=df["off"]), named.fittedvalues, 1e-13)
+    close(array.predict(df, offset=0), named.fittedvalues / np.exp(df["off"]), 1e-12)
+
+
+def test_d2_levels(df):
+    data = df.assign(f=pd.Categorical(df["f"], ["low", "never", "mid", "high"]))
+    res = MODELS["poisson"](" ~ f", data)
+    assert res.names == ["Intercept", "f[T.mid]", "f[T.high]"] and not res.dropped_columns
+    with pytest.raises(FormulaError, match="never"):
+        res.predict(pd.DataFrame({"f": ["never"]}))
+    floors = MODELS["ols"](" ~ C(np.floor(x))", df)
+    with pytest.raises(FormulaError, match="99"):
+        floors.predict(pd.DataFrame({"x": [99.5]}))
+
+
+@pytest.mark.parametrize("column", ["yp", "x", "z", "off", "w", "g"])
+def test_d3_a_missing_value_leaves_every_array(df, column):
+    holes = df.assign(**{column: df[column].astype(float).where(~df.index.isin([4, 17]))})
+
+    def fit(data):
+        model = tm.Poisson.from_formula("yp ~ x + z", data, offset="off", freq_weights="w")
+        return model.fit(disp=False, cov_type="cluster", cov_kwds={"groups": "g"})
+
+    ours, theirs = fit(holes), fit(df.drop([4, 17]))
+    close(ours.params, theirs.params)
+    close(ours.bse, theirs.bse)
+    assert (ours.nobs, ours.model.dropped_rows) == (theirs.nobs, 2)
+    assert "2 rows with missing values were left out" in str(ours.summary())
+    if column in ("x", "z", "off"):
+        assert np.isnan(ours.predict(holes)[[4, 17]]).all() and ours.predict(holes).notna().sum() == 58
+
+
+def test_d3_missing_survival_times_and_arrays(df):
+    holes = df.assign(t=df["t"].where(df.index != 9))
+    assert MODELS["exponential"](" ~ x", holes).nobs == 59
+    with pytest.raises(MissingDataError, match="exog"):
+        tm.Poisson(df["yp"], holes[["t"]])
+    with pytest.raises(MissingDataError, match="1 incomplete rows .row 9."):
+        tm.Poisson.from_formula("yp ~ t", holes, missing="raise")
+
+
+def test_d4_series_are_aligned_and_arrays_are_positional(df):
+    straight = tm.Poisson.from_formula("yp ~ x", df, offset=df["off"]).fit(disp=False)
+    shuffled = tm.Poisson.from_formula("yp ~ x", df, offset=df["off"].sample(frac=1, random_state=2)).fit(disp=False)
+    close(shuffled.params, straight.params, 1e-13)
+    with pytest.raises((ValueError, FormulaError), match="offset"):
+        tm.Poisson.from_formula("yp ~ x", df, offset=df["off"].rename(lambda label: label + 1))
+    weights = df["w"].sample(frac=1, random_state=2)
+    close(tm.WLS.from_formula("yn ~ x", df, weights=weights).fit().params, MODELS["wls"](" ~ x", df).params, 1e-12)
+    with pytest.raises(ValueError, match="not aligned"):
+        tm.OLS(df["yn"], df[["x"]][::-1])
+
+
+@pytest.mark.parametrize(
+    "dtype", ["float32", "Float64", "int64", "Int64", "boolean", "bool", "category", "string", "object"]
+)
+def test_d5_modern_types(df, dtype):
+    if dtype in ("category", "string", "object"):
+        column = df["f"].astype(dtype)
+        plain = df["f"].astype(object)
+    else:
+        plain = (df["g"] % 2 if "oo" in dtype else df["g"]).astype(float)
+        column = plain.astype("int64").astype(dtype) if dtype not in ("float32", "Float64") else plain.astype(dtype)
+    ours, theirs = (MODELS["ols"](" ~ x + v", df.assign(v=values)) for values in (column, plain))
+    order = ["Intercept", "v", "x"] if len(ours.names) == 3 else ours.names
+    named = ours.params.rename({"v[T.True]": "v"})  # a boolean is a factor, and factors come first
+    close(named[order], theirs.params[order], 1e-12)
+
+
+def test_d8_transforms_remember(df):
+    formula = " ~ center(x) + standardize(z) + bs(off, df=4) + np.exp(w)"
+    res = MODELS["ols"](formula, df)
+    part = df[10:25]
+    close(res.predict(part), res.fittedvalues[10:25], 1e-10)
+    holes = MODELS["ols"](" ~ standardize(x)", df.assign(x=df["x"].where(df.index != 0)))
+    assert holes.nobs == 59
+
+
+# -- E: likelihoods of one's own -------------------------------------------------------------------------------------------
+
+
+class Gumbel(tm.RegressionModel):
+    """Ten lines: everything else follows."""
+
+    parameters = {"mu": tm.Identity(), "sigma": tm.Log()}
+
+    def loglike_obs(self, p, data):
+        z = (data.y - p.mu) / p.sigma
+        return -z - torch.exp(-z) - torch.log(p.sigma)
+
+
+def test_e1_bookkeeping_is_done(df):
+    res = Gumbel.from_formula("yn ~ x + C(f)", df, sigma="~ z").fit(cov_type="HC1")
+    assert res.converged
+    assert res.names == ["Intercept", "C(f)[T.low]", "C(f)[T.mid]", "x", "sigma[Intercept]", "sigma[z]"]
+    assert (res.k_free, res.df_resid, res.df_model) == (6, 54, 3)
+    close(res.aic, -2 * res.llf + 12)
+    assert all(name in str(res.summary()) for name in res.names)
+    close(res.predict(df), res.fittedvalues)
+    close(pickle.loads(pickle.dumps(res)).params, res.params)  # noqa: S301
+    for kind, kwds in (
+        ("nonrobust", {}),
+        ("HC0", {}),
+        ("opg", {}),
+        ("cluster", {"groups": "g"}),
+        ("HAC", {"maxlags": 2}),
+    ):
+        assert np.isfinite(res.with_covariance(kind, kwds).bse).all()
+    assert Gumbel.from_formula("yn ~ x", df).fit().names == ["Intercept", "x", "sigma"]
+
+
+class Probit(tm.RegressionModel):
+    parameters = {"p": tm.Probit()}
+
+    def loglike_obs(self, p, data):
+        return torch.special.log_ndtr((2 * data.y - 1) * p.real.p)
+
+
+def test_e2_the_tutorial_probit_takes_a_few_newton_steps():
+    rng = np.random.default_rng(32)  # 32 rows, as the tutorial's
+    data = pd.DataFrame({"a": rng.normal(3, 0.5, 32), "b": rng.integers(12, 30, 32), "c": rng.integers(0, 2, 32)})
+    data["y"] = (0.5 * data["a"] + 0.05 * data["b"] + data["c"] + rng.normal(size=32) > 3.2).astype(float)
+    res, theirs = (
+        Probit.from_formula("y ~ a + b + c", data).fit(start_params=np.zeros(4)),
+        smf.probit("y ~ a + b + c", data),
+    )
+    theirs = theirs.fit(disp=0, tol=1e-14)
+    assert res.converged and res.optim.iterations <= 10
+    close(res.params, theirs.params, 1e-8)
+    close(res.bse, theirs.bse, 1e-8)
+
+
+class StudentT(tm.RegressionModel):
+    """A correlation-like parameter in (0, 1) beside a positive one."""
+
+    parameters = {"mu": tm.Identity(), "sigma": tm.Log(), "share": tm.Logit()}
+
+    def loglike_obs(self, p, data):
+        narrow = torch.distributions.Normal(p.mu, p.sigma).log_prob(data.y) + torch.log(p.share)
+        wide = torch.distributions.Normal(p.mu, 3 * p.sigma).log_prob(data.y) + torch.log1p(-p.share)
+        return torch.logaddexp(narrow, wide)
+
+
+def test_e3_natural_values_with_delta_errors_and_intervals_inside_the_domain():
+    rng = np.random.default_rng(7)
+    x, z, wide = rng.normal(size=400), rng.normal(size=400), rng.random(400) < 0.3
+    data = pd.DataFrame({"y": 1 + x + rng.normal(size=400) * np.where(wide, 3.0, 1.0), "x": x, "z": z})
+    res, other = (StudentT.from_formula(f, data).fit() for f in ("y ~ x + z", "y ~ z + x"))
+    assert res.names == ["Intercept", "x", "z", "sigma", "share"]
+    for attribute in ("params", "bse"):
+        close(getattr(res, attribute), getattr(other, attribute)[res.names], 1e-6)
+    real = res.fit.theta.numpy()
+    close(res.params["sigma"], np.exp(real[3]))
+    natural = res.cov_params().loc["sigma", "sigma"] / res.params["sigma"] ** 2
+    limits = res.conf_int(0.05).loc["sigma"]
+    close(np.log(limits), real[3] + np.array([-1, 1]) * 1.959963984540054 * np.sqrt(natural), 1e-9)
+    low, high = res.conf_int(1e-10).loc["share"]
+    assert 0 < low < res.params["share"] < high < 1
+    close(np.sqrt(np.diag(np.linalg.inv(-res.hessian()))), res.bse, 1e-6)
+
+
+def test_e5_scores_of_rows(df):
+    res = Gumbel.from_formula("yn ~ x", df).fit(cov_type="cluster", cov_kwds={"groups": "g", "convention": "none"})
+    scores = res.score_obs()
+    params = np.asarray(res.params)
+    for row in (0, 31):
+        one = Gumbel.from_formula("yn ~ x", df[row : row + 1])
+        close(scores[row], one.score(params), 1e-9, 1e-12)
+    bread = np.linalg.inv(-res.hessian())
+    totals = pd.DataFrame(scores).groupby(df["g"].to_numpy()).sum().to_numpy()
+    close(res.cov_params(), bread @ totals.T @ totals @ bread, 1e-7, 1e-12)
+
+    class Summed(Gumbel):
+        def loglike_obs(self, p, data):
+            return super().loglike_obs(p, data).sum()
+
+    with pytest.raises(ValueError, match=r"one value for each of the 60 rows, shape \(60,\), not their sum"):
+        Summed.from_formula("yn ~ x", df).fit()
