@@ -241,9 +241,13 @@ def test_rows_are_called_by_their_names_or_what_tells_them_apart(survival, frame
     assert [curve.label for curve in survival_curves(arrays, np.array([[0.0], [1.0]]), [1.0])] == ["row 0", "row 1"]
 
 
-def test_survival_curves_need_a_survival_model_and_times(poisson, survival, tmp_path):
-    with pytest.raises(ValueError, match="Poisson is not a survival model"):
-        poisson.plot_survival()
+def test_survival_curves_need_a_survival_model_and_times(poisson, survival, frame, tmp_path):
+    pair = tm.MVNormal.from_formula("y + w ~ 1", frame).fit()
+    for res in (poisson, pair):
+        with pytest.raises(ValueError, match="is not a survival model"):
+            res.plot_survival()
+    with pytest.raises(ValueError, match="pass times="):
+        survival.predict(which="survival")
     with pytest.raises(ValueError, match="must be a vector of numbers that are not negative"):
         survival.plot_survival(times=[-1.0, 1.0])
     survival.save(tmp_path / "fit.tm")

@@ -23,7 +23,6 @@ from .drawing import (
     scatter_with_means,
 )
 from .inference.curves import SurvivalCurve, survival_curves
-from .transforms import Identity
 
 if TYPE_CHECKING:
     from .models.kaplan_meier import KaplanMeier
@@ -256,9 +255,9 @@ def _coefficient_positions(results: Results, names: Any, exponentiate: bool) -> 
         if unknown:
             raise ValueError(f"no parameter {unknown[0]!r}; the parameters are {', '.join(results.names)}")
         return [results.names.index(name) for name in names]
-    scales = results.model.layout.scales()
-    drawable = np.isfinite(results.params_array)  # columns left out as collinear have no estimate
-    return [i for i, scale in enumerate(scales) if drawable[i] and (not exponentiate or isinstance(scale, Identity))]
+    blocks = results.model.layout.blocks
+    chosen = [i for b in blocks if b.is_identity or not exponentiate for i in range(b.reported.start, b.reported.stop)]
+    return [i for i in chosen if np.isfinite(results.params_array[i])]  # collinear columns have no estimate
 
 
 def _standard_residuals(results: Results, residuals: Array) -> Array:

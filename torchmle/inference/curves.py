@@ -77,7 +77,7 @@ def survival_curves(
     ValueError
         The model predicts no survival probabilities, or there are neither times nor rows to take them from.
     """
-    if "survival" not in results.model.predictable():
+    if "survival" not in getattr(results.model, "predictable", tuple)():
         raise ValueError(f"{type(results.model).__name__} is not a survival model: it predicts no survival curve")
     grid = time_grid(results, times)
     if new is None:

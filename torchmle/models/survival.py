@@ -155,5 +155,9 @@ class ExponentialSurvival(RegressionModel):
         if which == "median":
             return math.log(2) * torch.exp(-p.real.rate)
         if which == "survival":
+            if "times" not in data.columns:
+                raise ValueError(
+                    "which='survival' needs the times to predict for: pass times=, a number or one for each row"
+                )
             return torch.exp(-p.rate * data.times)
         return super().predict_rows(which, p, data)
