@@ -216,11 +216,13 @@ class RegressionModel(LikelihoodModel):
         """Valid values of ``predict(which=...)``."""
         return ("mean", "linear", *self.parameters)
 
+    def is_first(self, which: str) -> bool:
+        """Whether a predicted quantity is the first parameter itself."""
+        return which == next(iter(self.parameters)) or (which == "mean" and type(self).mean is RegressionModel.mean)
+
     def predicted_scale(self, which: str) -> Transform | None:
-        """The transform of the first predictor, if the quantity is just that; None for the delta method."""
-        first = next(iter(self.parameters))
-        plain_mean = which == "mean" and type(self).mean is RegressionModel.mean
-        return self.parameters[first] if plain_mean or which == first else None
+        """The transform on whose real line intervals of a quantity are made; None: on its own scale."""
+        return self.parameters.get(next(iter(self.parameters)) if self.is_first(which) else which)
 
 
 def has_offset(data: Data) -> bool:

@@ -113,13 +113,24 @@ def prediction(results: Results, data: Data, which: str, index: pd.Index | None)
     scale = model.predicted_scale(which)
     value, gradient_se = _delta(results, data, which)
     if which == "linear" or scale is None:
-        linear, linear_se, scale = value, gradient_se, Identity()
-    elif isinstance(scale, Identity):
+        scale = Identity()
+    if isinstance(scale, Identity):
         linear, linear_se = value, gradient_se
-    else:
+    elif model.is_first(which):
         linear, linear_se = _delta(results, data, "linear")
+    else:
+        linear, linear_se = _on_the_line(scale, value, gradient_se)
     df = results.df_inference if results.use_t else None
     return Prediction(value, gradient_se, linear, linear_se, scale, df, index, results.observation_variance(data))
+
+
+def _on_the_line(scale: Transform, value: Array, se: Array) -> tuple[Array, Array]:
+    """Real values of natural ones, with their standard errors; certain where the natural ones are."""
+    real = scale.inverse(torch.from_numpy(value)).requires_grad_()
+    with torch.enable_grad():
+        (slope,) = torch.autograd.grad(scale(real).sum(), real)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return real.detach().numpy(), np.where(se == 0, 0.0, se / np.abs(slope.numpy()))
 
 
 def _delta(results: Results, data: Data, which: str) -> tuple[Array, Array]:

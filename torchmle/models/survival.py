@@ -16,9 +16,21 @@ from ..parameters import Values
 from ..regression import RegressionModel
 from ..results import Results
 from ..sums import row_sums
-from ..transforms import Log
+from ..transforms import Log, Transform
 
 EXACT, LEFT, INTERVAL = 1.0, 2.0, 3.0  # codes of data.event; 0 is right-censored
+
+
+class LogMinusLog(Transform):
+    """log(-log(natural)) = real: probabilities of survival."""
+
+    domain = (0.0, 1.0)
+
+    def __call__(self, real: Tensor) -> Tensor:
+        return torch.exp(-real.exp())
+
+    def inverse(self, natural: Tensor) -> Tensor:
+        return torch.log(-natural.log())
 
 
 class SurvivalResults(Results):
@@ -144,6 +156,11 @@ class ExponentialSurvival(RegressionModel):
 
     def predictable(self) -> tuple[str, ...]:
         return ("mean", "linear", "rate", "hazard", "median", "survival")
+
+    def predicted_scale(self, which: str) -> Transform | None:
+        if which == "survival":
+            return LogMinusLog()
+        return Log() if which in ("mean", "median", "hazard") else super().predicted_scale(which)
 
     def mean(self, p: Values, data: Data) -> Tensor:
         """Expected time, 1 / rate."""
