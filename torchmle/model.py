@@ -283,7 +283,9 @@ class Model:
         if transform or not self.design.formulas:
             rows = self.design.rows(exog, arguments=rest)
         else:
-            main = self.predictors()[0]
+            main, *others = self.design.formulas
+            if others:
+                raise ValueError(f"with transform=False exog is the matrix of {main} alone; {others[0]} needs a frame too")
             rows = design_from_arrays(np.zeros(len(exog)), {main: exog}, arguments=rest)
         data = rows.data.to(self.placement.device)
         added = {name: torch.full((data.n,), value, dtype=torch.float64, device=data.device)
