@@ -218,6 +218,14 @@ def test_eval_env_counts_frames_outside_the_package():
         caller_environment(10_000)
 
 
+def test_examples_in_docstrings_are_the_callers_code():
+    # doctest runs them with the globals of the module they document
+    namespace = {"__name__": "torchmle.models", "caller_environment": caller_environment, "marker": 5}
+    for filename, inside in (("<doctest torchmle.models[0]>", True), ("models.py", False)):
+        exec(compile("env = caller_environment()", filename, "exec"), namespace)
+        assert ("marker" in namespace["env"].namespace) == inside
+
+
 def test_variables_of_the_caller():
     z = np.arange(200.0)
     df = frame()

@@ -1,5 +1,6 @@
 """One mask for everything row-shaped; new rows are coded as the training rows were; dtypes and frames do not matter."""
 
+import dataclasses
 import decimal
 
 import numpy as np
@@ -73,6 +74,15 @@ def test_rows_that_evaluate_to_nan_are_dropped_before_transforms_learn(df, formu
     assert rows.dropped == 2
     np.testing.assert_array_equal(x_of(rows), x_of(clean))
     np.testing.assert_array_equal(rows.data.y, clean.data.y)
+
+
+def test_both_kinds_of_missing_rows_are_dropped_together(df):
+    df.loc["r1", "g"] = None
+    df.loc[["r2", "r5"], "x"] = [np.nan, -1.0]
+    rows = build("y ~ np.log(x) + g", df, subset=df.index != "r9", arguments={"offset": "o"})
+    assert list(rows.index) == [label for label in df.index if label not in ("r1", "r2", "r5", "r9")]
+    assert list(df.index[rows.kept]) == list(rows.index) and rows.dropped == 3
+    np.testing.assert_array_equal(rows.data.offset, df.loc[rows.index, "o"])
 
 
 @pytest.mark.parametrize("missing", ["raise", "none"])
@@ -206,6 +216,8 @@ def test_incomplete_new_rows_stay_as_nan(df):
     assert complete.dropped == 2 and list(complete.index) == ["r0", "r2", "r3", "r5"]
     assert complete.kept.tolist() == [True, False, True, True, False, True]
     assert np.isnan(x_of(rows.design.rows(new.assign(x=np.nan)))).all()
+    within = dataclasses.replace(again, kept=np.array([False, True, True, True, False, True, True, True])).complete()
+    assert within.kept.tolist() == [False, True, False, True, False, True, False, True]
 
 
 def test_levels_outside_the_cuts_are_nan_not_the_last_level(df):
@@ -240,6 +252,11 @@ def test_unused_levels_are_left_out_and_remembered(df):
     # other declared levels, or the same in another order, are the same values
     new = pd.DataFrame({"c": pd.Categorical(["a", "b"], ["b", "q", "a"])})
     np.testing.assert_array_equal(x_of(rows.design.rows(new)), [[1, 0, 1], [1, 1, 0]])
+
+
+def test_levels_given_in_the_formula_stay(df):
+    rows = build("y ~ C(g, levels=['a', 'z', 'b', 'c'])", df)
+    assert rows.design.columns["mu"][1].endswith("[T.z]") and not x_of(rows)[:, 1].any()
 
 
 def test_levels_lost_with_missing_rows_are_left_out(df):
@@ -350,6 +367,11 @@ def test_two_level_responses_are_one_column_and_say_what_counts_as_one(df, value
     assert rows.design.response_levels == levels and rows.design.event_level == event
     np.testing.assert_array_equal(rows.data.y.numpy(), (df["r"] == event).astype(float))
     np.testing.assert_array_equal(rows.design.rows(df.iloc[:4], response=True).data.y, rows.data.y[:4])
+    new = df.iloc[:4].astype({"r": object})
+    new.loc["r1", "r"] = None
+    np.testing.assert_array_equal(rows.design.rows(new, response=True).data.y[[0, 1]], [rows.data.y[0], np.nan])
+    cut = build("I(pd.cut(x, [0, 5, 20])) ~ 1", df).design
+    assert np.isnan(cut.rows(pd.DataFrame({"x": [-1.0, 4.0]}), response=True).data.y.numpy()).tolist() == [True, False]
 
 
 def test_classes(df):

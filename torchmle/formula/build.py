@@ -128,9 +128,8 @@ def _read(formulas: dict[str, str], source: Source, env: patsy.EvalEnvironment) 
 def _first_mask(task: _Task, given: Mapping[str, np.ndarray], chosen: np.ndarray | None) -> np.ndarray | None:
     """Rows of the subset in which every raw variable and argument is there; None for all."""
     counted = set(task.columns)
-    if tolerates_missing(task.response):
-        left, right = (set(find_names(codes, task.constants).all()) for codes in (task.response, task.right))
-        counted -= left - right
+    if tolerates_missing(task.response):  # where its variables also stand on the right, evaluation finds the gaps
+        counted -= set(find_names(task.response, task.constants).all())
     bare = bare_names([*task.response, *task.right], task.columns, task.constants)
     as_levels = {name for name, boxed in bare.items() if boxed or not task.columns[name].numeric}
     kept = complete_rows({name: task.columns[name] for name in counted}, as_levels)
