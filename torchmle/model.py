@@ -285,7 +285,7 @@ class Model:
         else:
             main, *others = self.design.formulas
             if others:
-                raise ValueError(f"with transform=False exog is the matrix of {main} alone; {others[0]} needs a frame too")
+                raise ValueError(f"with transform=False exog is the matrix of {main}; {others[0]} needs a frame too")
             rows = design_from_arrays(np.zeros(len(exog)), {main: exog}, arguments=rest)
         data = rows.data.to(self.placement.device)
         added = {name: torch.full((data.n,), value, dtype=torch.float64, device=data.device)
