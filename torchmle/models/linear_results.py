@@ -140,8 +140,8 @@ class LinearResults(Results):
         variance = float((centred**2).mean())
         if variance == 0:
             return math.nan, math.nan, math.nan, math.nan
-        skew = float((centred**3).mean()) / variance**1.5
-        kurtosis = float((centred**4).mean()) / variance**2
+        standard = centred / math.sqrt(variance)
+        skew, kurtosis = float((standard**3).mean()), float((standard**4).mean())
         durbin_watson = float((np.diff(residuals) ** 2).sum() / (residuals**2).sum())
         return skew, kurtosis, durbin_watson, omnibus(skew, kurtosis, len(residuals))
 
