@@ -297,12 +297,12 @@ class Model:
         return data
 
 
-EXTREME = 1e140  # squares of larger numbers, summed over the rows, overflow; those of numbers below its inverse vanish
+EXTREME = 1e40  # beyond this, or below its inverse, squares overflow soon and a coefficient passes for one that runs away
 SAMPLE_ROWS = 10_000
 
 
 def refuse_extremes(data: Data, design: Design) -> None:
-    """Refuse columns that cannot be squared, going by a sample of the rows.
+    """Refuse columns out of any reasonable unit, going by a sample of the rows.
 
     Raises
     ------
@@ -317,4 +317,4 @@ def refuse_extremes(data: Data, design: Design) -> None:
         for name, largest in zip(names, size, strict=True):
             if largest > EXTREME or 0 < largest < 1 / EXTREME:
                 kind = "values as large as" if largest > 1 else "no value larger than"
-                raise ValueError(f"{name!r} has {kind} {largest:.3g}: squares leave the range of numbers; rescale it")
+                raise ValueError(f"{name!r} has {kind} {largest:.3g}, which loses digits or overflows; rescale it")
