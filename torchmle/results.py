@@ -45,9 +45,7 @@ class Results(Estimates):
     def announce(self, disp: bool = False) -> None:
         """Warn of what went wrong; print how the optimisation ended if `disp` is on."""
         if not self.converged:
-            warnings.warn(
-                self.optim.message, ConvergenceWarning, stacklevel=3
-            )
+            warnings.warn(self.optim.message, ConvergenceWarning, stacklevel=3)
         if self.dropped_columns:
             warnings.warn(
                 f"columns left out because they are linear combinations of others: {', '.join(self.dropped_columns)}",

@@ -5,7 +5,8 @@ Whatever the method, convergence is judged here, by the Newton decrement and the
 
 from __future__ import annotations
 
-from .maximize import maximize, methods, resolve as resolve_method
+from .maximize import maximize, methods
+from .maximize import resolve as resolve_method
 from .optimum import Optimum, Status, Step
 from .search import Objective
 
