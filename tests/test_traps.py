@@ -211,6 +211,8 @@ def test_t12_wald_tests_count_the_rank(df, poisson):
         twice = poisson.wald_test("x = 0, 2 * x = 0")
     assert (one.df_num, twice.df_num) == (1, 1)
     close(twice.statistic, one.statistic)
+    with pytest.warns(ValueWarning, match="2 constraints, of which 1"):
+        close(poisson.f_test("x = 0, 2 * x = 0").statistic, poisson.f_test("x = 0").statistic)
     terms = count("yp ~ x + z + C(g)", df).wald_test_terms()
     assert terms["df_constraint"].to_dict() == {"Intercept": 1, "x": 1, "z": 1, "C(g)": df["g"].nunique() - 1}
 
