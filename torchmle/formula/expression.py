@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections import ChainMap
 from collections.abc import Mapping
+from copy import deepcopy
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,7 @@ class Expression:
         self.code = code
         self.constants = {name: constants[name] for name in find_names([code], constants).all() if name in constants}
         finder = _StatefulCalls(self.constants)
-        self._compiled = _compile(finder.visit(parse(code)))
+        self._compiled = _compile(finder.visit(deepcopy(parse(code))))
         self._calls = finder.calls
         self.transforms = dict(transforms) if transforms else {slot: make() for slot, make in finder.makers.items()}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import patsy.builtins
 
@@ -31,8 +32,9 @@ class Names:
         return list(self.functions | self.options | self.variables)
 
 
+@lru_cache(maxsize=1024)  # every step of learning a formula reads its factors' trees
 def parse(code: str) -> ast.expr:
-    """Syntax tree of an expression.
+    """Syntax tree of an expression; it is shared, so change a copy.
 
     Raises
     ------
