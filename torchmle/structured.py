@@ -7,7 +7,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from .threads import small_on_one_thread
 from .transforms import Identity, Interval, Log, Logit, Transform
+
+cholesky = small_on_one_thread(torch.linalg.cholesky)
 
 
 class VectorTransform:
@@ -177,7 +180,7 @@ class CholeskyCovariance(_SymmetricMatrix):
 
     def inverse(self, natural: Tensor) -> Tensor:
         row, column = self._lower().to(natural.device)
-        entries = torch.linalg.cholesky(natural)[row, column]
+        entries = cholesky(natural)[row, column]
         return torch.where(row == column, entries.log(), entries)
 
     def scales(self) -> tuple[Transform, ...]:
@@ -214,7 +217,7 @@ class Correlation(_SymmetricMatrix):
         return factor @ factor.T
 
     def inverse(self, natural: Tensor) -> Tensor:
-        factor = torch.linalg.cholesky(natural)
+        factor = cholesky(natural)
         left = 1 - torch.cumsum(factor**2, 1) + factor**2  # what columns before j left of the row's unit length
         partial = factor / left.clamp_min(torch.finfo(factor.dtype).tiny).sqrt()
         return torch.atanh(self.flatten(partial))

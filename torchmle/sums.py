@@ -44,9 +44,9 @@ def _power_of_two(number: int) -> int:
 
 def block_slices(data: Data, rows: int | None = None) -> list[slice]:
     """The blocks of the data, in order; they depend on its size alone, never on the number of threads."""
-    size = rows or block_rows(data)
-    if rows is None and data.n <= 2 * size:
+    if rows is None and (data.n <= 2 * BLOCK_ROWS[0] or data.n <= 2 * block_rows(data)):
         return [slice(0, data.n)]
+    size = rows or block_rows(data)
     return [slice(start, min(start + size, data.n)) for start in range(0, data.n, size)]
 
 

@@ -17,7 +17,7 @@ from ..coordinates import Coordinates
 from ..data import Data
 from ..estimates import Array
 from ..likelihood import LikelihoodModel
-from ..linalg import dependent_columns
+from ..linalg import dependent_columns, triangular_factor
 from ..parameters import Parameters, Values
 from ..processes import joint_factor, total
 from ..regression import RegressionModel, centres, intercept_column
@@ -138,8 +138,11 @@ class MVNormal(LikelihoodModel):
 
     Examples
     --------
-    >>> res = MVNormal.from_formula("a + b + c ~ 1", df).fit()
-    >>> res.cov
+    >>> MVNormal.from_formula("a + b + c ~ 1", df).fit().cov.round(2)
+          a     b     c
+    a  1.09  0.09 -0.14
+    b  0.09  0.82 -0.04
+    c -0.14 -0.04  0.98
     """
 
     parameters = {"mean": Coefficients(), "cov": CholeskyCovariance(1)}
@@ -190,7 +193,7 @@ class MVNormal(LikelihoodModel):
         factor, k = self._factor(), self.data.X.shape[1]
         gone = dependent_columns(factor, total(self.data.n, self.data.group))
         kept = [j for j in range(k) if j not in gone]
-        triangle = torch.linalg.qr(factor[:, [*kept, *range(k, factor.shape[1])]], mode="r").R
+        triangle = triangular_factor([factor[:, [*kept, *range(k, factor.shape[1])]]])
         rank, mean = len(kept), torch.zeros(k, factor.shape[1] - k, dtype=factor.dtype)
         mean[kept] = torch.linalg.solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:], upper=True)
         rest = triangle[rank:, rank:]
