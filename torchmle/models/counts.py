@@ -116,7 +116,9 @@ class Poisson(RegressionModel):
 
     Examples
     --------
-    >>> res = Poisson.from_formula("visits ~ age + income", df, exposure="years").fit(cov_type="HC1")
+    >>> model = Poisson.from_formula("visits ~ age + income", df, exposure="years")
+    >>> model.fit(cov_type="HC1", disp=False).converged
+    True
     """
 
     parameters = {"mu": Log()}

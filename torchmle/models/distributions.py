@@ -59,7 +59,7 @@ def distribution_model(
 
 def _parameter_names(distribution: type[torch.distributions.Distribution]) -> list[str]:
     """Names of the parameters; of ``probs`` and ``logits``, the same thing twice, the first."""
-    names = distribution.arg_constraints
+    names: Any = distribution.arg_constraints  # a mapping, or a property of the class where each instance has its own
     if not isinstance(names, Mapping) or not names:
         raise ValueError(
             f"{distribution.__name__} has no list of parameters with constraints of their own; write a RegressionModel instead"

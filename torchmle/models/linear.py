@@ -95,7 +95,12 @@ class WLS(RegressionModel):
     @classmethod
     def method_name(cls, method: str | None, options: Any) -> str:
         """As for other models, with statsmodels' "qr" and "pinv" for the closed form."""
-        return method if method in CLOSED_FORM[1:] and not options else super().method_name(method, options)
+        if method in CLOSED_FORM[1:] and not options:
+            return method
+        try:
+            return super().method_name(method, options)
+        except ValueError as error:
+            raise ValueError(f"{error}; {cls.__name__} also takes 'qr' and 'pinv'") from None
 
     def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
         """Least squares by QR; by Newton's method, here the normal equations, where X is large and well conditioned."""
@@ -228,7 +233,11 @@ class OLS(WLS):
 
     Examples
     --------
-    >>> res = OLS.from_formula("mpg ~ wt + C(cyl)", cars).fit(cov_type="HC3")
+    >>> OLS.from_formula("y ~ x + w", df).fit(cov_type="HC3").params.round(2)
+    Intercept    1.19
+    x            1.79
+    w            0.03
+    dtype: float64
     """
 
     row_arguments = ()
