@@ -80,3 +80,11 @@ def test_patsy_never_sees_the_rows(monkeypatch):
     monkeypatch.setattr("patsy.build.categorical_to_int", refuse)
     df = frame(50_000)
     assert ours(df).data.n == 50_000
+
+
+def test_two_thousand_terms():
+    wide = pd.DataFrame(np.random.default_rng(0).normal(size=(5, 2000)), columns=[f"v{i}" for i in range(2000)])
+    formula = "v0 ~ 0 + " + " + ".join(wide.columns)
+    rows = design_from_formula({"mu": formula}, wide, env=caller_environment())
+    assert list(rows.design.columns["mu"]) == list(wide.columns)
+    np.testing.assert_array_equal(rows.data.x["mu"].numpy(), wide.to_numpy())
