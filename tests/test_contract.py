@@ -233,6 +233,23 @@ def shard_results(problem, df, **more):
     }
 
 
+def several_frame():
+    df = BY_NAME["gumbel"].frame()
+    return df.assign(a=df["y"], b=df["x"] - df["y"] ** 2)
+
+
+def far_and_incomplete(df):
+    """Columns that need centring, and groups that are missing in the first and third row alone."""
+    return df.assign(x=1e8 + df["x"], w=-1e6 + df["w"], holes=df["firm"].astype(float).where(~df.index.isin([0, 2])))
+
+
+def incomplete_results(df, **more):
+    kwds = {"cov_type": "cluster", "cov_kwds": {"groups": "holes"}}
+    for name in ("ols", "gumbel", "mvnormal-x"):
+        res = BY_NAME[name].fit(far_and_incomplete(df), fitting=kwds, **more)
+        yield [*res.params_array, *res._bse, res.llf, res.nobs, res.df_resid, res.df_resid_inference]
+
+
 def work(rank, names, folder):
     """Fit every problem to every second row, together with the other process."""
     torch.set_num_threads(1)
@@ -247,7 +264,28 @@ def work(rank, names, folder):
         except Exception:  # noqa: BLE001 - whatever it is, the test shows it
             found[name] = traceback.format_exc()
             break  # the other process waits for sums that will not come
+    else:
+        found.update(beyond_the_table(several_frame()[rank::2], rank))
     torch.save(found, f"{folder}/{rank}.pt")
+
+
+def beyond_the_table(df, rank):
+    """Centres, groups missing in one process alone, and what processes cannot share."""
+    other_levels = df[df["g"] != "abc"[rank]]  # the same labels for columns with another base
+    lags = {"cov_type": "HAC", "cov_kwds": {"maxlags": 2}}
+    return {
+        "far and incomplete": list(incomplete_results(df, process_group=True)),
+        "levels": refusal(lambda: tm.OLS.from_formula("y ~ C(g)", other_levels, process_group=True)),
+        "center": refusal(lambda: tm.OLS.from_formula("y ~ center(x)", df, process_group=True)),
+        "one process": refusal(lambda: BY_NAME["ols"].fit(df, process_group=True, fitting=lags)),
+    }
+
+
+def refusal(function):
+    """The words of the ValueError that a function ends in."""
+    with pytest.raises(ValueError) as caught:
+        function()
+    return str(caught.value)
 
 
 @pytest.fixture(scope="module")
@@ -276,6 +314,18 @@ def test_two_processes_are_one(problem, shards):
         close(part["rows"], expected["rows"][rank::2], SAME_MAXIMUM)
         assert part["groups"] == expected["groups"]
     assert all((one == other).all() for one, other in zip(parts[0]["bse"], parts[1]["bse"], strict=True))
+
+
+def test_two_processes_agree_on_centres_and_on_rows_to_leave_out(shards):
+    for shard in shards:
+        for found, expected in zip(shard["far and incomplete"], incomplete_results(several_frame()), strict=True):
+            close(found, expected, SAME_MAXIMUM, unit=0)
+
+
+def test_two_processes_refuse_what_they_cannot_share(shards):
+    for shard in shards:
+        for words in ("levels", "center", "one process"):
+            assert words in shard[words]
 
 
 # -- rows ------------------------------------------------------------------------------------------------------

@@ -72,7 +72,7 @@ class Model:
                 f"freq_weights say how many times each row counts: they must not be negative, infinite or all zero; "
                 f"they run from {float(counts.min()):g} to {float(counts.max()):g}"
             )
-        same_everywhere({name: list(columns) for name, columns in self.design.columns.items()}, process_group)
+        same_everywhere(_learned(self.design), process_group)
         refuse_extremes(data, self.design)
         return self.prepare(data.to(self.placement.device, self.placement.dtype).with_group(process_group))
 
@@ -318,3 +318,14 @@ def refuse_extremes(data: Data, design: Design) -> None:
             if largest > EXTREME or 0 < largest < 1 / EXTREME:
                 kind = "values as large as" if largest > 1 else "no value larger than"
                 raise ValueError(f"{name!r} has {kind} {largest:.3g}, which loses digits or overflows; rescale it")
+
+
+def _learned(design: Design) -> dict[str, Any]:
+    """What a design took from the rows it has seen, in plain values."""
+    factors = design.factors.items()
+    return {
+        "columns": {name: list(columns) for name, columns in design.columns.items()},
+        "levels": {name: factor.levels for name, factor in factors if factor.levels is not None},
+        "classes of the response": design.response_levels,
+        "transforms": {name: [str(vars(t)) for t in f.expression.transforms.values()] for name, f in factors},
+    }

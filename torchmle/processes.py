@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -45,18 +45,18 @@ def joint_factor(blocks: Iterable[Tensor], group: Any) -> Tensor:
     return factor if group is None else triangular_factor(gather(factor, group))
 
 
-def same_everywhere(names: Any, group: Any) -> Any:
-    """The names, once all processes have the same.
+def same_everywhere(parts: Mapping[str, Any], group: Any) -> None:
+    """Check that all processes have the same.
 
     Raises
     ------
     ValueError
-        They differ: a factor whose levels are not all present in the rows of each process.
+        They differ: a factor whose levels are not all present in the rows of each process, a mean taken of each.
     """
-    for other in gather(names, group):
-        if other != names:
-            raise ValueError(
-                f"the rows of one process give the columns {names}, those of another {other}; name the levels of "
-                "factors, as in C(g, levels=['a', 'b']), so that each process has them all"
-            )
-    return names
+    for other in gather(dict(parts), group):
+        for name in parts:
+            if other[name] != parts[name]:
+                raise ValueError(
+                    f"the rows of one process give the {name} {parts[name]}, those of another {other[name]}; name the "
+                    "levels of factors, as in C(g, levels=['a', 'b']), and centre columns before the rows are dealt out"
+                )
