@@ -470,6 +470,17 @@ def test_expected_information_is_not_made_up(name):
         _ = fitted(BY_NAME[name]).with_covariance("eim").bse
 
 
+@pytest.mark.parametrize("cov_type", ["HC2", "HC3"])
+@pytest.mark.parametrize("name", ["ols", "wls", "poisson"])
+def test_a_row_with_a_dummy_of_its_own_has_no_leverage_adjustment(name, cov_type):
+    df = BY_NAME[name].frame()
+    df = df.assign(own=(df.index == 5).astype(float))
+    res = BY_NAME[name].fit(df[(df["y"] > 0) | (df.index != 5)], "y ~ x + own")
+    with pytest.raises(ValueError, match="1 rows have a leverage of 1.*HC1"):
+        _ = res.with_covariance(cov_type).bse
+    assert np.isfinite(res.with_covariance("HC1").bse).all()
+
+
 def test_no_covariance_until_asked(linear):
     res = tm.OLS.from_formula("y ~ x + w", linear).fit(cov_type=None)
     with pytest.raises(ValueError, match="cov_type=None"):

@@ -262,6 +262,33 @@ def test_a_start_outside_the_domain_is_refused(df):
     assert not res.converged
 
 
+TIMES = np.array([1.0, 2.0, 3.0, 4.0])
+ONES = np.ones((4, 1))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ({"event": [1.0, 0.0, 5.0, 1.0]}, "event must be 1.*; 5 was given"),
+        ({"event": [1.0, 0.0, 3.0, 1.0]}, "; 3 was given"),
+        ({"entry": [0.0, 2.0, 1.0, 1.0]}, "row 1 enters at 2 and leaves at 2"),
+        ({"event": np.zeros(4)}, "no events"),
+    ],
+)
+def test_survival_times_are_checked(arguments, words):
+    with pytest.raises(ValueError, match=words):
+        tm.ExponentialSurvival(TIMES, ONES, **arguments)
+
+
+def test_left_censoring_after_a_late_entry():
+    """Given survival until s, failure before t has probability 1 - exp(-rate (t - s))."""
+    entry, event = np.array([0.5, 1.5, 0.0, 1.0]), np.array([2.0, 1.0, 2.0, 0.0])
+    model = tm.ExponentialSurvival(TIMES, ONES, event=event, entry=entry)
+    rate, lived = np.exp(0.3), TIMES - entry
+    rows = np.where(event == 2, np.log(-np.expm1(-rate * lived)), (event == 1) * 0.3 - rate * lived)
+    assert model.loglike([0.3]) == pytest.approx(rows.sum(), rel=1e-13)
+
+
 def test_parameters_may_be_fixed_all(df):
     res = Gumbel.from_formula("y ~ 1", df).fit(fix={"Intercept": 1.0, "sigma": 1.5})
     assert res.llf == pytest.approx(stats.gumbel_r.logpdf(df["y"], 1.0, 1.5).sum())

@@ -18,20 +18,36 @@ if TYPE_CHECKING:
     from .fit import Fit
 
 
+EXACT_FIT = 1e-10  # 1 - leverage below which it is rounding error
+
+
 def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
-    """``sum w_i s_i s_i'``, each score divided by ``(1 - h_i) ** leverage_power``, (k, k)."""
+    """``sum w_i s_i s_i'``, each score divided by ``(1 - h_i) ** leverage_power``, (k, k).
+
+    Raises
+    ------
+    ValueError
+        A leverage of 1, where score and divisor are both zero and rounding errors would decide.
+    """
     device = fit.model.data.device
     z, bread = fit.z.to(device), fit.bread.to(device)
 
-    def block_meat(block: Data) -> tuple[Tensor]:
+    def block_meat(block: Data) -> tuple[Tensor, Tensor]:
         scores, weights = fit.model.block_scores(z, block), block.get("freq_weights")
+        bound = scores.new_zeros(())
         if leverage_power:
             free = 1 - fit.model.block_leverage(z, block, bread)
-            # a row the model cannot but fit exactly (leverage 1) has a score of zero
-            scores = scores / free.clamp_min(torch.finfo(free.dtype).eps).pow(leverage_power)[:, None]
-        return (scores.T @ (scores if weights is None else scores * weights[:, None]),)
+            bound = ((free < EXACT_FIT) & (torch.ones_like(free) if weights is None else weights).gt(0)).sum()
+            scores = scores / free.clamp_min(EXACT_FIT).pow(leverage_power)[:, None]
+        return scores.T @ (scores if weights is None else scores * weights[:, None]), bound.double()
 
-    return row_sums(block_meat, fit.model.data)[0]
+    filling, bound = row_sums(block_meat, fit.model.data)
+    if bound:
+        raise ValueError(
+            f"{int(bound)} rows have a leverage of 1: the model fits them whatever their response, as a dummy for a single "
+            "row does, so HC2 and HC3 are not defined; use HC1, or leave those rows out"
+        )
+    return filling
 
 
 def cluster_meat(fit: Fit, codes: np.ndarray, groups: int) -> Tensor:

@@ -13,6 +13,7 @@ from .. import report
 from ..autodiff import Curvature, Eta
 from ..data import Data
 from ..parameters import Values
+from ..processes import total
 from ..regression import RegressionModel
 from ..results import Results
 from ..sums import row_sums
@@ -72,7 +73,7 @@ class ExponentialSurvival(RegressionModel):
 
     Coefficients are log hazard ratios (proportional hazards form); those of log time (accelerated failure time)
     are their negatives.  A row observed from ``entry`` to t contributes ``d log(rate) - rate (t - entry)``; one
-    known to have failed before t, ``log(1 - exp(-rate t))``; between t and u,
+    known to have failed before t, ``log(1 - exp(-rate (t - entry)))``; between t and u,
     ``-rate t + log(1 - exp(-rate (u - t)))``.
 
     Parameters
@@ -100,7 +101,18 @@ class ExponentialSurvival(RegressionModel):
     def prepare(self, data: Data) -> Data:
         if "event" not in data.columns:
             data = data.with_columns(event=torch.ones_like(data.y))
-        if not bool((data.event > 0).any()):
+        known = [0.0, EXACT, LEFT] + [INTERVAL] * ("upper" in data.columns)
+        strange = data.event[~torch.isin(data.event, torch.tensor(known, dtype=data.event.dtype, device=data.device))]
+        if len(strange):
+            raise ValueError(f"event must be 1 for an event and 0 for right censoring; {float(strange[0]):g} was given")
+        entry = data.get("entry")
+        if entry is not None and bool((entry >= data.y).any()):
+            row = int((entry >= data.y).nonzero()[0])
+            raise ValueError(
+                f"entry must come before {self.endog_names}: row {row} enters at {float(entry[row]):g} and leaves at "
+                f"{float(data.y[row]):g}"
+            )
+        if not total(int((data.event > 0).sum()), data.group):
             raise ValueError(f"{self.endog_names}: no events, so every rate estimate is zero; nothing can be fitted")
         if bool((data.y < 0).any()):
             raise ValueError(f"{self.endog_names}: times must not be negative; the smallest is {float(data.y.min()):g}")
@@ -118,7 +130,7 @@ class ExponentialSurvival(RegressionModel):
         if self.exact_or_right:
             return right
         left, interval = data.event == LEFT, data.event == INTERVAL
-        width = torch.where(interval, data.columns.get("upper", data.y) - data.y, data.y)
+        width = torch.where(interval, data.columns.get("upper", data.y) - data.y, lived)
         # rows of other kinds get a harmless width, so that no branch of where() has an infinite derivative
         width = torch.where(left | interval, width, torch.ones_like(width))
         failed = torch.log(-torch.expm1(-p.rate * width))
