@@ -227,6 +227,7 @@ def shard_results(problem, df, **more):
     return {
         "numbers": [res.llf, res.aic, res.nobs, res.df_resid, res.df_model, res.scale, res.converged],
         "params": res.params_array,
+        "start": res.model.start().numpy(),
         "bse": [res._bse, *(r._bse for r in robust)],
         "groups": [r.cov_kwds.get("n_groups", ()) for r in robust],
         "rows": res.llf_obs,
@@ -310,6 +311,7 @@ def test_two_processes_are_one(problem, shards):
     for rank, part in enumerate(parts):
         close(part["numbers"], expected["numbers"], SAME_MAXIMUM)
         close(part["params"] / unit, expected["params"] / unit, SAME_MAXIMUM)
+        close(part["start"], expected["start"], SAME_MAXIMUM)
         close(np.array(part["bse"]) / unit, np.array(expected["bse"]) / unit, SAME_MAXIMUM)
         close(part["rows"], expected["rows"][rank::2], SAME_MAXIMUM)
         assert part["groups"] == expected["groups"]
