@@ -241,14 +241,34 @@ def several_frame():
 
 def far_and_incomplete(df):
     """Columns that need centring, and groups that are missing in the first and third row alone."""
-    return df.assign(x=1e8 + df["x"], w=-1e6 + df["w"], holes=df["firm"].astype(float).where(~df.index.isin([0, 2])))
+    half = np.where(df.index % 2 == 0, 1.0, df["x"] > 0)
+    holes = df["firm"].astype(float).where(~df.index.isin([0, 2]))
+    return df.assign(x=1e8 + df["x"], w=-1e6 + df["w"], holes=holes, half=half)
 
 
 def incomplete_results(df, **more):
     kwds = {"cov_type": "cluster", "cov_kwds": {"groups": "holes"}}
-    for name in ("ols", "gumbel", "mvnormal-x"):
-        res = BY_NAME[name].fit(far_and_incomplete(df), fitting=kwds, **more)
-        yield [*res.params_array, *res._bse, res.llf, res.nobs, res.df_resid, res.df_resid_inference]
+    df = far_and_incomplete(df)
+    no_constant = "y ~ half + x - 1"  # half is one in all rows of the first process, but not in the second
+    for name, formula in (
+        ("ols", None),
+        ("gumbel", None),
+        ("mvnormal-x", None),
+        ("ols", no_constant),
+        ("normal", no_constant),
+    ):
+        model = BY_NAME[name].build(df, formula, **more)
+        all_rows, res = model.fit(), model.fit(**kwds)
+        yield [
+            *res.params_array,
+            *res._bse,
+            all_rows.nobs,
+            res.llf,
+            res.nobs,
+            res.df_model,
+            res.df_resid,
+            res.df_resid_inference,
+        ]
 
 
 def work(rank, names, folder):

@@ -148,5 +148,7 @@ def _fixed_entry(parameters: Parameters, name: str, value: object) -> dict[int, 
         return dict(zip(indices, real.tolist(), strict=True))
     owner = next((block.name for block in parameters.blocks if name in block.labels), None)
     if owner is not None:
-        raise ValueError(f"fix: {name!r} is an entry of {owner!r}, which can only be fixed as a whole: fix={{{owner!r}: ...}}")
+        raise ValueError(
+            f"fix: {name!r} is an entry of {owner!r}, which can only be fixed as a whole: fix={{{owner!r}: ...}}"
+        )
     raise ValueError(f"fix: there is no parameter {name!r}; the parameters are {', '.join(parameters.names)}")

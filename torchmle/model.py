@@ -297,7 +297,9 @@ class Model:
         return data
 
 
-EXTREME = 1e40  # beyond this, or below its inverse, squares overflow soon and a coefficient passes for one that runs away
+EXTREME = (
+    1e40  # beyond this, or below its inverse, squares overflow soon and a coefficient passes for one that runs away
+)
 SAMPLE_ROWS = 10_000
 
 

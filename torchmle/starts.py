@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .data import Data
 from .sums import row_sums
+from .threads import small_on_one_thread
 from .transforms import Identity, Transform
 
 if TYPE_CHECKING:
@@ -110,17 +111,19 @@ def least_squares(model: RegressionModel) -> tuple[Tensor, float]:
         offset = data.get("offset")
         return torch.ones_like(data.y), data.y if offset is None else data.y - offset
 
-    beta = weighted_least_squares(model, weights)
+    gram, moment = normal_equations(model, weights)
+    beta = solve(gram, moment)
     name = next(iter(model.parameters))
 
-    def residuals(block: Data) -> tuple[Tensor, ...]:
+    def left(block: Data) -> tuple[Tensor, Tensor]:
         frequency = block.get("freq_weights")
         residual = weights(block)[1] - block.x[name] @ beta.to(block.device)
-        square = residual.square()
-        return (square.sum() if frequency is None else square @ frequency,)
+        counted = residual if frequency is None else residual * frequency
+        return residual @ counted, block.x[name].T @ counted
 
-    (square,) = row_sums(residuals, model.data)
-    return beta, float((square / total_weight(model.data)).sqrt())
+    square, moment = row_sums(left, model.data)
+    # regressing what is left restores the digits that cancelled; its square is too small to change the spread
+    return beta + solve(gram, moment), float((square / total_weight(model.data)).sqrt())
 
 
 def weighted_least_squares(model: RegressionModel, working: object) -> Tensor:
@@ -131,6 +134,11 @@ def weighted_least_squares(model: RegressionModel, working: object) -> Tensor:
     working : callable
         From a block to its weights (n,) and its working response (n,).
     """
+    return solve(*normal_equations(model, working))
+
+
+def normal_equations(model: RegressionModel, working: object) -> tuple[Tensor, ...]:
+    """``X'WX`` (k, k) and ``X'Wy`` (k,) of the first design; arguments as for `weighted_least_squares`."""
     name = next(iter(model.parameters))
 
     def moments(block: Data) -> tuple[Tensor, Tensor]:
@@ -141,7 +149,12 @@ def weighted_least_squares(model: RegressionModel, working: object) -> Tensor:
         wx = x * weight[:, None]
         return x.T @ wx, wx.T @ response
 
-    gram, moment = row_sums(moments, model.data)
+    return row_sums(moments, model.data)
+
+
+@small_on_one_thread
+def solve(gram: Tensor, moment: Tensor) -> Tensor:
+    """Solution of normal equations on scaled columns, the shortest when they are collinear."""
     scale = gram.diagonal().clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
     scaled = gram * scale[:, None] * scale
     return scale * torch.linalg.lstsq(scaled, (scale * moment)[:, None], driver="gelsd").solution[:, 0]
