@@ -285,8 +285,8 @@ def work(rank, names, folder):
         except Exception:  # noqa: BLE001 - whatever it is, the test shows it
             found[name] = traceback.format_exc()
             break  # the other process waits for sums that will not come
-    else:
-        found.update(beyond_the_table(several_frame()[rank::2], rank))
+    torch.save(found, f"{folder}/{rank}.pt")
+    found.update(beyond_the_table(several_frame()[rank::2], rank))
     torch.save(found, f"{folder}/{rank}.pt")
 
 
