@@ -1,0 +1,1 @@
+"""Timing two programs against each other, and the table of the outcome."""
