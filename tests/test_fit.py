@@ -207,3 +207,17 @@ def test_no_warning_on_a_good_fit(frame):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         poisson(frame).summary()
+
+
+def test_a_value_held_fixed_has_no_test(frame):
+    result = poisson(frame, fix={"z": 0.5})
+    assert np.isnan(result.tvalues["z"]) and np.isnan(result.t_test("z = 0").pvalue)
+
+
+def test_batches_are_refused_over_processes(frame):
+    model = tm.Poisson.from_formula("y ~ x", frame)
+    objective, start = model._objective(None, None)
+    grouped = type(objective)(model, objective.coordinates)
+    model._data = model.data.with_group(True)
+    with pytest.raises(ValueError, match="process_group"):
+        grouped.batch_gradient(start, slice(0, 10))

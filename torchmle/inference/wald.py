@@ -43,8 +43,8 @@ class TTest:
 
     @property
     def statistic(self) -> Array:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return (self.effect - self.null_value) / self.sd
+        difference = np.asarray(self.effect - self.null_value, dtype=float)
+        return np.divide(difference, self.sd, out=np.full_like(difference, np.nan), where=self.sd > 0)
 
     @property
     def tvalue(self) -> Array:
