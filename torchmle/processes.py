@@ -28,7 +28,7 @@ def total(number: int, group: Any) -> int:
 
 def everywhere(condition: Tensor, group: Any) -> Tensor:
     """Where a condition holds in all processes, on the CPU."""
-    return torch.stack(gather(condition.cpu(), group)).all(0)
+    return condition.cpu() if group is None else torch.stack(gather(condition.cpu(), group)).all(0)
 
 
 def mean_and_deviation(values: Tensor, group: Any) -> tuple[Tensor, Tensor]:

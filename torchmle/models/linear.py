@@ -164,7 +164,8 @@ class WLS(RegressionModel):
         return self.ssr(z) / self.nobs if scale is None else scale
 
     def loglike_at(self, fit: Fit) -> float:
-        return self._loglike(self.ssr_at(fit), self.ssr_at(fit) / fit.nobs)
+        ssr = self.ssr_at(fit)
+        return self._loglike(ssr, ssr / fit.nobs)
 
     def _loglike(self, ssr: float, variance: float) -> float:
         def logs(block: Data) -> tuple[Tensor]:
