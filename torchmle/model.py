@@ -255,7 +255,8 @@ class Model:
     def keep_rows(self, mask: np.ndarray) -> Any:
         """The same model of fewer rows."""
         other = copy.copy(self)
-        other.__dict__.pop("nobs", None)
+        for name in [name for name in vars(other) if isinstance(getattr(type(other), name, None), cached_property)]:
+            del vars(other)[name]
         other._data = self.data.take(torch.from_numpy(mask))
         other.index = None if self.index is None else self.index[mask]
         kept = np.ones(len(mask), dtype=bool) if self.kept is None else self.kept.copy()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
@@ -73,10 +75,10 @@ def _locations(model: RegressionModel) -> list[tuple[Tensor, float]]:
             flat[position] = natural
             found.insert(0, (flat, found[0][1]))
     if isinstance(transform, Identity) and name in model.data.x:
-        beta, residual = least_squares(model)
+        regression = least_squares(model)
         fitted = zero.clone()
-        fitted[block.reals] = beta
-        found.insert(0, (fitted, residual))
+        fitted[block.reals] = regression.coefficients
+        found.insert(0, (fitted, regression.spread))
     return [(point, spread) for point, spread in found if bool(torch.isfinite(point).all())]
 
 
@@ -104,26 +106,56 @@ def _constant_position(model: RegressionModel, name: str) -> int | None:
     return start + model.intercepts[name] if name in model.intercepts else None
 
 
-def least_squares(model: RegressionModel) -> tuple[Tensor, float]:
-    """Least squares of the response on the first design: coefficients (k,) and the residual spread."""
+@dataclass(frozen=True)
+class Regression:
+    """Least squares of the response on the first design, and the sums that determine it.
 
-    def weights(data: Data) -> tuple[Tensor, Tensor]:
+    Attributes
+    ----------
+    anchor : Tensor
+        (k,) coefficients near the solution, at which the residuals r are taken.
+    gram, moment, square : Tensor
+        ``X'WX`` (k, k), ``X'Wr`` (k,) and ``r'Wr`` ().
+    weight : float
+        Number of observations.
+    """
+
+    anchor: Tensor
+    gram: Tensor
+    moment: Tensor
+    square: Tensor
+    weight: float
+
+    @cached_property
+    def coefficients(self) -> Tensor:
+        """The solution: regressing the residuals restores the digits that cancelled in the anchor."""
+        return self.anchor + solve(self.gram, self.moment)
+
+    @property
+    def spread(self) -> float:
+        """Root mean square of the residuals; regressing them changes it too little to show."""
+        return float((self.square / self.weight).sqrt())
+
+
+def least_squares(model: RegressionModel) -> Regression:
+    """Least squares of the response on the first design, in two passes."""
+
+    def response(data: Data) -> tuple[None, Tensor]:
         offset = data.get("offset")
-        return torch.ones_like(data.y), data.y if offset is None else data.y - offset
+        return None, data.y if offset is None else data.y - offset
 
-    gram, moment = normal_equations(model, weights)
-    beta = solve(gram, moment)
+    gram, moment = normal_equations(model, response)
+    anchor = solve(gram, moment)
     name = next(iter(model.parameters))
 
     def left(block: Data) -> tuple[Tensor, Tensor]:
         frequency = block.get("freq_weights")
-        residual = weights(block)[1] - block.x[name] @ beta.to(block.device)
+        residual = response(block)[1] - block.x[name] @ anchor.to(block.device)
         counted = residual if frequency is None else residual * frequency
         return residual @ counted, block.x[name].T @ counted
 
     square, moment = row_sums(left, model.data)
-    # regressing what is left restores the digits that cancelled; its square is too small to change the spread
-    return beta + solve(gram, moment), float((square / total_weight(model.data)).sqrt())
+    return Regression(anchor, gram, moment, square, total_weight(model.data))
 
 
 def weighted_least_squares(model: RegressionModel, working: object) -> Tensor:
@@ -132,7 +164,7 @@ def weighted_least_squares(model: RegressionModel, working: object) -> Tensor:
     Parameters
     ----------
     working : callable
-        From a block to its weights (n,) and its working response (n,).
+        From a block to its weights (n,), None for ones, and its working response (n,).
     """
     return solve(*normal_equations(model, working))
 
@@ -143,10 +175,10 @@ def normal_equations(model: RegressionModel, working: object) -> tuple[Tensor, .
 
     def moments(block: Data) -> tuple[Tensor, Tensor]:
         weight, response = working(block)  # type: ignore[operator]
-        frequency = block.get("freq_weights")
-        weight = weight if frequency is None else weight * frequency
-        x = block.x[name]
-        wx = x * weight[:, None]
+        frequency, x = block.get("freq_weights"), block.x[name]
+        if frequency is not None:
+            weight = frequency if weight is None else weight * frequency
+        wx = x if weight is None else x * weight[:, None]
         return x.T @ wx, wx.T @ response
 
     return row_sums(moments, model.data)

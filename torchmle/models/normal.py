@@ -69,12 +69,23 @@ class Normal(RegressionModel):
         """Least squares and the spread it leaves, which are the maximum itself when sigma is constant."""
         if "mu" not in self.data.x:
             return super().start()
-        beta, spread = starts.least_squares(self)
+        spread = self.regression.spread
         if not 0 < spread < math.inf:
             return super().start()
         start = torch.zeros(self.layout.size, dtype=torch.float64)
-        start[self.layout.block("mu").reals] = beta
+        start[self.layout.block("mu").reals] = self.regression.coefficients
         return starts.with_scale(self, start, spread)
+
+    @cached_property
+    def regression(self) -> starts.Regression:
+        """Least squares of the response on the design of the mean."""
+        return starts.least_squares(self)
+
+    def sums(self, z: Tensor, order: int, data: Data | None = None) -> tuple[Tensor, ...]:
+        """As for every model; where sigma is constant, from sufficient statistics instead of another pass."""
+        if data is not None or "mu" not in self.data.x or "sigma" in self.data.x:
+            return super().sums(z, order, data)
+        return sums_of_moments(self.regression, z, order)
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
         return -0.5 * (LOG_2PI + ((data.y - p.mu) / p.sigma) ** 2) - p.real.sigma
@@ -91,6 +102,29 @@ class Normal(RegressionModel):
     def expected_information(self, z: Tensor) -> Tensor:
         """``diag(1 / sigma^2, 2)`` per row in (mu, log sigma)."""
         return -self.expected_hessian(z, lambda eta: ((-torch.exp(-2 * eta[1]), 0 * eta[1]), (-2 + 0 * eta[1],)))
+
+
+def sums_of_moments(regression: starts.Regression, z: Tensor, order: int) -> tuple[Tensor, ...]:
+    """Log-likelihood, score and Hessian in (beta, log sigma), from the moments about a regression's anchor.
+
+    With ``d = beta - anchor``, the residual sum of squares is ``r'r - 2 d'X'r + d'X'X d``: differences from the anchor
+    are small where it matters, so nothing cancels.
+    """
+    shift, log_sigma = z[:-1] - regression.anchor, z[-1]
+    moment = regression.moment - regression.gram @ shift
+    square = regression.square - shift @ (regression.moment + moment)
+    precision = torch.exp(-2 * log_sigma)
+    value = -0.5 * (regression.weight * (LOG_2PI + 2 * log_sigma) + square * precision)
+    if order == 0:
+        return (value,)
+    score = torch.cat([moment * precision, (square * precision - regression.weight).reshape(1)])
+    if order == 1:
+        return value, score
+    hessian = torch.empty(len(z), len(z), dtype=z.dtype)
+    hessian[:-1, :-1] = -precision * regression.gram
+    hessian[:-1, -1] = hessian[-1, :-1] = -2 * precision * moment
+    hessian[-1, -1] = -2 * precision * square
+    return value, score, hessian
 
 
 class MVResults(Results):
