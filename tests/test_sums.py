@@ -60,7 +60,7 @@ def test_the_number_of_threads_changes_no_bit(data, threads):
 
 
 def test_a_fit_in_many_blocks_does_not_depend_on_threads(threads):
-    df = gumbel_data(np.random.default_rng(0), 70_000)
+    df = gumbel_data(np.random.default_rng(0), 200_000)
     found = []
     for number in (1, 2):
         threads(number)

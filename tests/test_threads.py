@@ -58,7 +58,7 @@ def test_large_matrices_keep_all_threads(two_threads):
     assert (threads(torch.eye(3)), threads(torch.eye(500))) == (1, 2)
 
 
-@pytest.mark.parametrize(("k", "rows"), [(1, 2**14), (4, 2**14), (50, 2**11), (500, 2**10)])
-def test_blocks_fit_half_a_cache(k, rows):
-    model = tm.OLS(np.arange(2000.0), np.zeros((2000, k)))
+@pytest.mark.parametrize(("k", "rows"), [(1, 2**16), (10, 2**15), (50, 2**13), (500, 2**10), (5000, 2**10)])
+def test_rows_of_a_block(k, rows):
+    model = tm.OLS(np.arange(50.0), np.zeros((50, k)))
     assert block_rows(model.data) == rows

@@ -62,7 +62,7 @@ def cluster_meat(fit: Fit, codes: np.ndarray, groups: int) -> Tensor:
         totals = scores.new_zeros(groups, scores.shape[1])
         return (totals.index_add_(0, block.cluster_code, scores),)
 
-    (totals,) = row_sums(block_totals, data)
+    (totals,) = row_sums(block_totals, data, numbers=groups * fit.model.layout.size)
     return totals.T @ totals
 
 
