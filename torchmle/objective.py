@@ -34,10 +34,14 @@ class Objective:
     def hessian(self, phi: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Log-likelihood, score (size,) and Hessian (size, size), in one pass over the data."""
         if self._last is None or not self._last[0].equal(phi):
-            value, score, hessian = self.model.sums(self.coordinates.z(phi), 2)
-            free = self.coordinates.free_gradient(score), self.coordinates.free_hessian(hessian)
-            self._last = phi.clone(), (value, *free)
+            self._last = phi.clone(), self._derivatives(phi)
         return self._last[1]
+
+    def _derivatives(self, phi: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        if self.model.linear and self._last is not None:  # the curvature of a sum of squares is the same everywhere
+            return *self.gradient(phi), self._last[1][2]
+        value, score, hessian = self.model.sums(self.coordinates.z(phi), 2)
+        return value, self.coordinates.free_gradient(score), self.coordinates.free_hessian(hessian)
 
     def batch_gradient(self, phi: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
         """Log-likelihood and score of some rows."""
