@@ -211,6 +211,8 @@ def moments(data: Data) -> tuple[float, float]:
 
 def total_weight(data: Data) -> float:
     """Number of observations: rows, or the sum of their frequency weights, over all processes."""
+    if "freq_weights" not in data.columns and data.group is None:
+        return float(data.n)
 
     def count(block: Data) -> tuple[Tensor]:
         weights = block.get("freq_weights")
