@@ -136,6 +136,12 @@ class Regression:
         """Root mean square of the residuals; regressing them changes it too little to show."""
         return float((self.square / self.weight).sqrt())
 
+    @property
+    def perfect(self) -> bool:
+        """Whether what is left of the response is rounding error, ten digits below what was fitted."""
+        fitted = self.anchor @ self.gram @ self.anchor
+        return bool(self.square <= 1e-20 * fitted)
+
 
 def least_squares(model: RegressionModel) -> Regression:
     """Least squares of the response on the first design, in two passes."""

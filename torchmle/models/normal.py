@@ -83,7 +83,8 @@ class Normal(RegressionModel):
 
     def sums(self, z: Tensor, order: int, data: Data | None = None) -> tuple[Tensor, ...]:
         """As for every model; where sigma is constant, from sufficient statistics instead of another pass."""
-        if data is not None or "mu" not in self.data.x or "sigma" in self.data.x:
+        plain = data is None and "mu" in self.data.x and "sigma" not in self.data.x
+        if not plain or self.regression.perfect:
             return super().sums(z, order, data)
         return sums_of_moments(self.regression, z, order)
 
