@@ -52,7 +52,7 @@ def point(res, steps):
 
 def whole(model):
     """All rows as one block."""
-    return model.data.block(slice(0, model.data.n))
+    return model.rows.block(slice(0, model.rows.n))
 
 
 def same_fit(one, other, tolerance=SAME_MAXIMUM, llf=True):
@@ -212,11 +212,11 @@ def test_blocks_add_up_to_the_whole(problem, rows):
     model = problem.build(problem.frame(), freq_weights="counts")
     z = model._z(point(fitted(problem), 0.7))
     for part, total in zip(
-        row_sums(lambda b: model.block_sums(z, b, 2), model.data, rows), model.sums(z, 2), strict=True
+        row_sums(lambda b: model.block_sums(z, b, 2), model.rows, rows), model.sums(z, 2), strict=True
     ):
         close(part, total, SAME_SUM, unit=float(total.abs().max()))
-    weights = model.data.freq_weights[:, None]
-    close(row_map(lambda b: model.block_scores(z, b), model.data, rows) * weights, model.scores(z), SAME_SUM)
+    weights = model.rows.freq_weights[:, None]
+    close(row_map(lambda b: model.block_scores(z, b), model.rows, rows) * weights, model.scores(z), SAME_SUM)
 
 
 def shard_results(problem, df, **more):

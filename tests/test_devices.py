@@ -51,7 +51,7 @@ def test_passes_stay_on_the_device(name):
     """Meta tensors have a shape and a device, no values; they refuse the company of CPU tensors and questions about values."""
     model = MODELS[name]()
     size = model.layout.size
-    z, block = torch.empty(size, dtype=torch.float64, device="meta"), on_meta(model.data).block(slice(0, N))
+    z, block = torch.empty(size, dtype=torch.float64, device="meta"), on_meta(model.rows).block(slice(0, N))
     for order in range(3):
         sums = model.block_sums(z, block, order)
         assert [tuple(value.shape) for value in sums] == [(), (size,), (size, size)][: order + 1]
@@ -78,7 +78,7 @@ def test_cuda_tensors_are_taken_as_they_are():
     x = torch.randn(500, 3, dtype=torch.float64, device="cuda")
     y = x @ torch.ones(3, dtype=torch.float64, device="cuda")
     model = tm.OLS(y, x)
-    assert model.data.X.data_ptr() == x.data_ptr()
+    assert model.rows.X.data_ptr() == x.data_ptr()
     assert model.placement.device.type == "cuda"
 
 
@@ -93,5 +93,5 @@ def test_numpy_arrays_are_not_copied():
     x, y = np.ones((100, 2)), np.arange(100.0)
     x[:, 1] = y
     model = tm.OLS(y, x)
-    assert model.data.X.numpy().ctypes.data == x.ctypes.data
-    assert model.data.y.numpy().ctypes.data == y.ctypes.data
+    assert model.rows.X.numpy().ctypes.data == x.ctypes.data
+    assert model.rows.y.numpy().ctypes.data == y.ctypes.data

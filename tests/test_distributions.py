@@ -86,7 +86,7 @@ def test_density_is_scipys(name):
     assert names[:2] == ["Intercept", "x"]
     for factor in (1.0, 1.3):
         params = factor * truth(name, names)
-        rows = model.row_loglike(model._z(params), model.data)
+        rows = model.row_loglike(model._z(params), model.rows)
         tolerance = VON_MISES if name == "VonMises" else DENSITY
         np.testing.assert_allclose(rows, scipy_rows(name, names, params), rtol=tolerance, atol=tolerance)
 

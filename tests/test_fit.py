@@ -218,6 +218,6 @@ def test_batches_are_refused_over_processes(frame):
     model = tm.Poisson.from_formula("y ~ x", frame)
     objective, start = model._objective(None, None)
     grouped = type(objective)(model, objective.coordinates)
-    model._data = model.data.with_group(True)
+    model._rows = model.rows.with_group(True)
     with pytest.raises(ValueError, match="process_group"):
         grouped.batch_gradient(start, slice(0, 10))

@@ -65,7 +65,7 @@ def test_a_fit_in_many_blocks_does_not_depend_on_threads(threads):
     for number in (1, 2):
         threads(number)
         model = Gumbel.from_formula("y ~ x + w", df, sigma="~ w")
-        assert len(sums.block_slices(model.data)) > 2
+        assert len(sums.block_slices(model.rows)) > 2
         found.append(model.fit())
     assert found[0].params.equals(found[1].params)
     assert found[0].bse.equals(found[1].bse)
@@ -114,7 +114,7 @@ def test_float32_data_are_summed_in_double():
         single = Gumbel.from_formula("y ~ x + w", df, sigma="~ w", dtype=torch.float32).fit()
     rounded = df.assign(**{name: df[name].astype(np.float32).astype(float) for name in ("y", "x", "w")})
     double = Gumbel.from_formula("y ~ x + w", rounded, sigma="~ w").fit()
-    assert single.model.data.y.dtype == torch.float32
+    assert single.model.rows.y.dtype == torch.float32
     np.testing.assert_allclose(single.params, double.params, rtol=1e-10)
     np.testing.assert_allclose(single.bse, double.bse, rtol=1e-10)
     assert single.llf == pytest.approx(double.llf, rel=1e-13)

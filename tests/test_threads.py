@@ -61,4 +61,4 @@ def test_large_matrices_keep_all_threads(two_threads):
 @pytest.mark.parametrize(("k", "rows"), [(1, 2**16), (10, 2**15), (50, 2**13), (500, 2**10), (5000, 2**10)])
 def test_rows_of_a_block(k, rows):
     model = tm.OLS(np.arange(50.0), np.zeros((50, k)))
-    assert block_rows(model.data) == rows
+    assert block_rows(model.rows) == rows

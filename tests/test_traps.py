@@ -499,7 +499,7 @@ def test_t41_single_precision_columns_far_from_zero():
     x = np.column_stack([np.ones(20_000), rng.normal(50, 10, 20_000), rng.normal(size=20_000)]).astype(np.float32)
     y = (x @ [1.0, 0.02, 0.5] + rng.normal(size=20_000)).astype(np.float32)
     exact = tm.OLS(y, x).fit()  # promoted to double precision
-    assert exact.model.data.x["mu"].dtype == torch.float64
+    assert exact.model.rows.x["mu"].dtype == torch.float64
     with pytest.warns(PrecisionWarning):
         single = tm.OLS(y, x, dtype=torch.float32).fit()
     assert np.abs((single.params - exact.params) / exact.bse).max() < 0.01
@@ -535,4 +535,4 @@ def test_t44_counts_of_zero_and_extreme_predictors(df):
     close(
         model.loglike([30.0, 2.0]), (df["yp"] * eta - np.exp(eta) - [math.lgamma(y + 1) for y in df["yp"]]).sum(), 1e-13
     )
-    assert total_weight(model.data) == 60
+    assert total_weight(model.rows) == 60

@@ -173,15 +173,15 @@ class Cluster(Covariance):
             )
         columns = [model.row_column(group, "groups") for group in groupings(self.groups, model.column_names)]
         missing = [rows for column in columns if (rows := missing_rows(column)) is not None]
-        present = ~np.any(missing, axis=0) if missing else np.ones(model.data.n, dtype=bool)
-        if not bool(everywhere(torch.tensor(bool(present.all())), model.data.group)):
+        present = ~np.any(missing, axis=0) if missing else np.ones(model.rows.n, dtype=bool)
+        if not bool(everywhere(torch.tensor(bool(present.all())), model.rows.group)):
             model, columns = model.keep_rows(present), [column[present] for column in columns]
         return model, replace(self, groups=tuple(columns))
 
     def estimate(self, fit: Fit) -> Estimate:
         k = len(fit.z)
         total = torch.zeros(k, k, dtype=torch.float64)
-        pieces = subsets(self.groups, fit.model.data)
+        pieces = subsets(self.groups, fit.model.rows)
         counts = [size for _, size, _ in pieces[: len(self.groups)]]
         if min(counts) < 2:
             raise ValueError(
@@ -234,7 +234,7 @@ class HAC(Covariance):
             raise KeyError("cov_type='HAC' needs cov_kwds={'maxlags': ...}")
         if not isinstance(self.maxlags, Integral) or self.maxlags < 0:
             raise ValueError(f"maxlags must be a whole number of rows, 0 or more, not {self.maxlags!r}")
-        if model.data.group is not None:
+        if model.rows.group is not None:
             raise ValueError("cov_type='HAC' needs all rows in their order in one process; use cluster or HC0")
         if self.kernel != "bartlett":
             raise ValueError(f"kernel must be 'bartlett', not {self.kernel!r}")

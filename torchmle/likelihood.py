@@ -116,7 +116,7 @@ class LikelihoodModel(Model):
 
     def sums(self, z: Tensor, order: int, data: Data | None = None) -> tuple[Tensor, ...]:
         """Log-likelihood, score and Hessian, up to `order`, over all rows."""
-        data = self.data if data is None else data
+        data = self.rows if data is None else data
         point = z.to(data.device)
         return row_sums(lambda block: self.block_sums(point, block, order), data)
 
@@ -152,8 +152,8 @@ class LikelihoodModel(Model):
 
     def scores(self, z: Tensor) -> Tensor:
         """Weighted scores of each row in z, (n, k), on the CPU."""
-        point = z.to(self.data.device)
-        return row_map(lambda block: weighted(self.block_scores(point, block), block), self.data)
+        point = z.to(self.rows.device)
+        return row_map(lambda block: weighted(self.block_scores(point, block), block), self.rows)
 
     def _inverse_jacobian(self, z: Tensor) -> Tensor:
         """d z / d reported, (k, k)."""
@@ -189,8 +189,8 @@ class LikelihoodModel(Model):
 
     def loglike_rows(self, fit: Fit) -> Tensor:
         """Unweighted log-likelihood of each row at the estimate, (n,)."""
-        z = fit.z.to(self.data.device)
-        return row_map(lambda block: self.row_loglike(z, block).detach(), self.data)
+        z = fit.z.to(self.rows.device)
+        return row_map(lambda block: self.row_loglike(z, block).detach(), self.rows)
 
     def expected_information(self, z: Tensor) -> Tensor:
         """Expected information in z, (k, k), for models that have it in closed form."""

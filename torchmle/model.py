@@ -58,8 +58,8 @@ class Model:
         self.design = rows.design
         self.index, self.kept, self.dropped_rows = rows.index, rows.kept, rows.dropped
         self.placement: Placement = place(rows.data, device, dtype)
-        self._data: Data | None = self._ready(rows.data, process_group)
-        self.shift = self._data.shift
+        self._rows: Data | None = self._ready(rows.data, process_group)
+        self.shift = self._rows.shift
         self.layout = self.make_layout()
 
     def _ready(self, data: Data, process_group: Any) -> Data:
@@ -133,7 +133,7 @@ class Model:
         return sort_arguments(cls.__name__, arguments, cls.row_arguments, tuple(cls.parameters), cls.predictors()[1:])
 
     @property
-    def data(self) -> Data:
+    def rows(self) -> Data:
         """The rows of the fit.
 
         Raises
@@ -141,11 +141,11 @@ class Model:
         ModelError
             The rows are gone: the result was loaded from a file, which holds none, or they were removed.
         """
-        if self._data is None:
+        if self._rows is None:
             raise ModelError(
                 "this needs the rows of the fit, and a result that was saved, or whose data were removed, has none"
             )
-        return self._data
+        return self._rows
 
     @classmethod
     def predictors(cls) -> tuple[str, ...]:
@@ -181,7 +181,7 @@ class Model:
         """A model that predicts and prints, but has no rows."""
         model = cls.__new__(cls)
         vars(model).update(
-            design=design, frame=None, index=None, kept=None, fixed_values={}, _data=None, shift=dict(shift),
+            design=design, frame=None, index=None, kept=None, fixed_values={}, _rows=None, shift=dict(shift),
             placement=Placement(torch.device("cpu"), torch.float64), **state,
         )  # fmt: skip
         model.layout = model.make_layout()
@@ -189,7 +189,7 @@ class Model:
 
     def __repr__(self) -> str:
         what = self.formula or f"{self.endog_names} on {', '.join(self.exog_names) or 'a constant'}"
-        return f"<{type(self).__name__}: {what}, {self._data.n if self._data else 'no'} rows>"
+        return f"<{type(self).__name__}: {what}, {self._rows.n if self._rows else 'no'} rows>"
 
     # -- names and counts, after statsmodels -------------------------------------------------------------------
 
@@ -211,18 +211,18 @@ class Model:
     @property
     def endog(self) -> Any:
         """The response, an ndarray on the CPU."""
-        return self.data.y.cpu().numpy()
+        return self.rows.y.cpu().numpy()
 
     @property
     def exog(self) -> Any:
         """The main design, an ndarray on the CPU; None when there is none."""
-        x = self.data.x.get(self.predictors()[0])
+        x = self.rows.x.get(self.predictors()[0])
         return None if x is None else x.cpu().numpy()
 
     @cached_property
     def nobs(self) -> float:
         """Observations: rows, or the sum of their frequency weights."""
-        return total_weight(self.data)
+        return total_weight(self.rows)
 
     k_constant: Any = 0
 
@@ -236,8 +236,8 @@ class Model:
     def row_column(self, value: Any, name: str) -> np.ndarray:
         """A row-shaped argument given after construction, for the kept rows: a column name, Series or array."""
         values = late_column(value, self.frame, self.kept, self.index, name)
-        if len(values) != self.data.n:
-            raise ValueError(f"{name} has {len(values)} values; the model has {self.data.n} rows")
+        if len(values) != self.rows.n:
+            raise ValueError(f"{name} has {len(values)} values; the model has {self.rows.n} rows")
         return values
 
     def frame_rows(self) -> pd.DataFrame:
@@ -246,7 +246,7 @@ class Model:
             columns = {
                 name: x[:, j]
                 for key, names in self.design.columns.items()
-                for j, (name, x) in enumerate(zip(names, [self.data.x[key].cpu().numpy()] * len(names), strict=True))
+                for j, (name, x) in enumerate(zip(names, [self.rows.x[key].cpu().numpy()] * len(names), strict=True))
             }
             return pd.DataFrame(columns, index=self.index)  # fmt: skip
         frame = self.frame.to_pandas() if hasattr(self.frame, "to_pandas") else pd.DataFrame(self.frame)
@@ -257,7 +257,7 @@ class Model:
         other = copy.copy(self)
         for name in [name for name in vars(other) if isinstance(getattr(type(other), name, None), cached_property)]:
             del vars(other)[name]
-        other._data = self.data.take(torch.from_numpy(mask))
+        other._rows = self.rows.take(torch.from_numpy(mask))
         other.index = None if self.index is None else self.index[mask]
         kept = np.ones(len(mask), dtype=bool) if self.kept is None else self.kept.copy()
         kept[np.flatnonzero(kept)[~mask]] = False
@@ -271,9 +271,9 @@ class Model:
 
     def training_rows(self, arguments: Mapping[str, Any]) -> Data:
         """The rows of the fit, with some row arguments replaced."""
-        replaced = {name: torch.as_tensor(np.broadcast_to(np.asarray(value, float), self.data.n).copy(), device=self.data.device)
+        replaced = {name: torch.as_tensor(np.broadcast_to(np.asarray(value, float), self.rows.n).copy(), device=self.rows.device)
                     for name, value in arguments.items()}  # fmt: skip
-        return self.prepare_prediction(self.data.with_columns(**replaced)) if replaced else self.data
+        return self.prepare_prediction(self.rows.with_columns(**replaced)) if replaced else self.rows
 
     def predict_data(self, exog: Any, transform: bool, arguments: Mapping[str, Any]) -> tuple[Data, pd.Index | None]:
         """New rows through the design, in the coordinates of the fit."""

@@ -19,7 +19,7 @@ class Objective:
         self.model = model
         self.coordinates = coordinates
         self.size = coordinates.size
-        self.n = model.data.n
+        self.n = model.rows.n
         self._last: tuple[Tensor, tuple[Tensor, Tensor, Tensor]] | None = None
 
     def value(self, phi: Tensor) -> Tensor:
@@ -45,8 +45,8 @@ class Objective:
 
     def batch_gradient(self, phi: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
         """Log-likelihood and score of some rows."""
-        if self.model.data.group is not None:
+        if self.model.rows.group is not None:
             raise ValueError("batches are drawn from the rows of one process; under process_group= use another method")
         z = self.coordinates.z(phi)
-        value, score = self.model.sums(z, 1, self.model.data.block(rows))[:2]
+        value, score = self.model.sums(z, 1, self.model.rows.block(rows))[:2]
         return value, self.coordinates.free_gradient(score)

@@ -264,7 +264,7 @@ def _standard_residuals(results: Results, residuals: Array) -> Array:
     """Residuals over their standard deviations: the model's, or the sample's if it has none."""
     if hasattr(results, "resid_pearson"):
         return np.asarray(results.resid_pearson)
-    variance = results.observation_variance(results.model.data)
+    variance = results.observation_variance(results.model.rows)
     return residuals / (np.std(residuals) if variance is None else np.sqrt(variance))
 
 

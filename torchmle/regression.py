@@ -21,6 +21,7 @@ from .coordinates import Coordinates
 from .data import Data
 from .likelihood import LikelihoodModel
 from .linalg import dependent_columns
+from .null import constant_only
 from .parameters import Parameters, Values
 from .processes import everywhere, joint_factor, mean_and_deviation
 from .structured import Coefficients, VectorTransform
@@ -89,10 +90,10 @@ class RegressionModel(LikelihoodModel):
 
     def aliased(self) -> tuple[int, ...]:
         dropped = []
-        for name in self.data.x:
-            factor = joint_factor(weighty_rows(self.data, name), self.data.group)
+        for name in self.rows.x:
+            factor = joint_factor(weighty_rows(self.rows, name), self.rows.group)
             start = self.layout.block(name).reals.start
-            rows = processes.total(self.data.n, self.data.group)
+            rows = processes.total(self.rows.n, self.rows.group)
             dropped += [start + column for column in dependent_columns(factor, rows)]
         return tuple(dropped)
 
@@ -161,8 +162,8 @@ class RegressionModel(LikelihoodModel):
 
     def expected_hessian(self, z: Tensor, curvature: Callable[[Eta], Curvature]) -> Tensor:
         """Sum over rows of expected second derivatives, given as a function of the linear predictors, (k, k)."""
-        point = z.to(self.data.device)
-        return row_sums(lambda block: (self.assemble(curvature(self.eta(point, block)), block),), self.data)[0]
+        point = z.to(self.rows.device)
+        return row_sums(lambda block: (self.assemble(curvature(self.eta(point, block)), block),), self.rows)[0]
 
     def block_scores(self, z: Tensor, data: Data) -> Tensor:
         _, g, _ = self.eta_derivatives(self.eta(z, data), data, 1)
@@ -193,7 +194,11 @@ class RegressionModel(LikelihoodModel):
         name = next(iter(self.parameters))
         if name not in self.design.columns:
             return 1
-        return int(name in self.intercepts or spans_constant(self.data, name))
+        return int(name in self.intercepts or spans_constant(self.rows, name))
+
+    def null_loglike(self) -> float:
+        """Maximum of the log-likelihood with a constant in place of the main design."""
+        return constant_only(self).fit(cov_type=None, disp=False).llf
 
     # -- predictions -------------------------------------------------------------------------------------------
 
@@ -315,5 +320,5 @@ def centres(data: Data, intercepts: dict[str, int]) -> dict[str, Tensor]:
 
 def leverage(model: RegressionModel, z: Tensor, bread: Tensor) -> Tensor:
     """Leverages of all rows, (n,), on the CPU."""
-    point, inverse = z.to(model.data.device), bread.to(model.data.device)
-    return row_map(lambda block: model.block_leverage(point, block, inverse), model.data)
+    point, inverse = z.to(model.rows.device), bread.to(model.rows.device)
+    return row_map(lambda block: model.block_leverage(point, block, inverse), model.rows)

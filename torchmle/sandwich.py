@@ -29,7 +29,7 @@ def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
     ValueError
         A leverage of 1, where score and divisor are both zero and rounding errors would decide.
     """
-    device = fit.model.data.device
+    device = fit.model.rows.device
     z, bread = fit.z.to(device), fit.bread.to(device)
 
     def block_meat(block: Data) -> tuple[Tensor, Tensor]:
@@ -41,7 +41,7 @@ def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
             scores = scores / free.clamp_min(EXACT_FIT).pow(leverage_power)[:, None]
         return scores.T @ (scores if weights is None else scores * weights[:, None]), bound.double()
 
-    filling, bound = row_sums(block_meat, fit.model.data)
+    filling, bound = row_sums(block_meat, fit.model.rows)
     if bound:
         raise ValueError(
             f"{int(bound)} rows have a leverage of 1: the model fits them whatever their response, as a dummy for a single "
@@ -52,9 +52,9 @@ def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
 
 def cluster_meat(fit: Fit, codes: np.ndarray, groups: int) -> Tensor:
     """``sum_g S_g S_g'`` with S_g the sum of the weighted scores of group g, (k, k)."""
-    device = fit.model.data.device
+    device = fit.model.rows.device
     z = fit.z.to(device)
-    data = fit.model.data.with_columns(cluster_code=torch.as_tensor(codes, device=device))
+    data = fit.model.rows.with_columns(cluster_code=torch.as_tensor(codes, device=device))
 
     def block_totals(block: Data) -> tuple[Tensor]:
         scores, weights = fit.model.block_scores(z, block), block.get("freq_weights")

@@ -23,7 +23,7 @@ SAMPLE_ROWS = 20_000
 
 def best(model: LikelihoodModel, points: list[Tensor]) -> Tensor:
     """The point with the highest log-likelihood on a sample of the rows; the last when none is finite."""
-    data = model.data
+    data = model.rows
     if data.n > SAMPLE_ROWS:
         data = data.take(torch.arange(0, data.n, data.n // SAMPLE_ROWS))
     values = torch.stack([model.sums(point, 0, data)[0] for point in points])
@@ -34,10 +34,10 @@ def best(model: LikelihoodModel, points: list[Tensor]) -> Tensor:
 def free_standing(model: LikelihoodModel) -> list[Tensor]:
     """Guesses for parameters that stand alone: the centre and the spread of the response, or zero."""
     zero = torch.zeros(model.layout.size, dtype=torch.float64)
-    y = model.data.response
+    y = model.rows.response
     if y is None or y.ndim != 1:
         return [zero]
-    centre, spread = moments(model.data)
+    centre, spread = moments(model.rows)
     guess = zero.clone()
     for block in model.layout.blocks:
         if isinstance(block.transform, Identity):
@@ -50,7 +50,7 @@ def free_standing(model: LikelihoodModel) -> list[Tensor]:
 def candidates(model: RegressionModel) -> list[Tensor]:
     """Guesses for any regression model: location from the response, scales of one or of its spread, then zero."""
     zero = torch.zeros(model.layout.size, dtype=torch.float64)
-    y = model.data.response
+    y = model.rows.response
     if y is None or y.ndim != 1 or not y.is_floating_point():
         return [zero]
     points = []
@@ -65,7 +65,7 @@ def _locations(model: RegressionModel) -> list[tuple[Tensor, float]]:
     name, transform = next(iter(model.parameters.items()))
     block = model.layout.block(name)
     zero = torch.zeros(model.layout.size, dtype=torch.float64)
-    mean, spread = moments(model.data)
+    mean, spread = moments(model.rows)
     found = [(zero, spread)]
     position = _constant_position(model, name)
     if position is not None:
@@ -74,7 +74,7 @@ def _locations(model: RegressionModel) -> list[tuple[Tensor, float]]:
             flat = zero.clone()
             flat[position] = natural
             found.insert(0, (flat, found[0][1]))
-    if isinstance(transform, Identity) and name in model.data.x:
+    if isinstance(transform, Identity) and name in model.rows.x:
         regression = least_squares(model)
         fitted = zero.clone()
         fitted[block.reals] = regression.coefficients
@@ -101,7 +101,7 @@ def _middle(transform: Transform, scale: float) -> float:
 def _constant_position(model: RegressionModel, name: str) -> int | None:
     """Where the constant term of a predictor stands in z."""
     start = model.layout.block(name).reals.start
-    if name not in model.data.x:
+    if name not in model.rows.x:
         return start
     return start + model.intercepts[name] if name in model.intercepts else None
 
@@ -160,8 +160,8 @@ def least_squares(model: RegressionModel) -> Regression:
         counted = residual if frequency is None else residual * frequency
         return residual @ counted, block.x[name].T @ counted
 
-    square, moment = row_sums(left, model.data)
-    return Regression(anchor, gram, moment, square, total_weight(model.data))
+    square, moment = row_sums(left, model.rows)
+    return Regression(anchor, gram, moment, square, total_weight(model.rows))
 
 
 def weighted_least_squares(model: RegressionModel, working: object) -> Tensor:
@@ -187,7 +187,7 @@ def normal_equations(model: RegressionModel, working: object) -> tuple[Tensor, .
         wx = x if weight is None else x * weight[:, None]
         return x.T @ wx, wx.T @ response
 
-    return row_sums(moments, model.data)
+    return row_sums(moments, model.rows)
 
 
 @small_on_one_thread

@@ -25,7 +25,7 @@ def one_pass(setting: Setting, n: int, k: int) -> Case:
     b = np.full(k, 0.05)
     model = tm.Poisson(setting.tensor(y), setting.tensor(x), **setting.ours)
     design, counts, point = setting.tensor(x), setting.tensor(y), torch.as_tensor(b)
-    constant = model.data.log_factorial.sum()
+    constant = model.rows.log_factorial.sum()
 
     def ours() -> Answer:
         return Answer(np.concatenate([part.numpy().reshape(-1) for part in model.sums(point, 2)]))

@@ -90,6 +90,10 @@ class Data:
         """Copy with these columns added or replaced."""
         return Data(self.response, self.x, {**self.columns, **tensors}, self.shift, self.group)
 
+    def with_designs(self, x: Mapping[str, Tensor]) -> Data:
+        """Copy with these design matrices."""
+        return Data(self.response, x, self.columns, self.shift, self.group)
+
     def with_shift(self, shift: Mapping[str, Tensor]) -> Data:
         """Copy whose blocks are centred by these values."""
         return Data(self.response, self.x, self.columns, shift, self.group)

@@ -129,7 +129,7 @@ def _short(value: Any) -> str:
 
 def _average(results: Results, grid: Array) -> tuple[Array, Array]:
     """Mean over the rows of S(t | x_i) at each time, with its standard error by the delta method."""
-    model, data = results.model, results.model.data
+    model, data = results.model, results.model.rows
     z = results.fit.z.to(data.device)
 
     def block_totals(block: Data) -> tuple[Tensor, Tensor]:

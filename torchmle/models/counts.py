@@ -7,54 +7,22 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 
-from .. import report, starts
+from .. import starts
 from ..autodiff import Curvature, Eta
 from ..data import Data
-from ..estimates import Array, ratio
-from ..inference.distributions import chi2_tail
+from ..estimates import Array
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
-from ..results import Results
 from ..sums import row_sums
 from ..transforms import Log
+from .discrete_results import DiscreteResults
 
 
-class CountResults(Results):
+class CountResults(DiscreteResults):
     """A count model: residuals, pseudo R-squared and the likelihood-ratio test against a constant."""
-
-    saved = (*Results.saved, "llnull")
-
-    @property
-    def df_model(self) -> float:
-        """Rank of the design less one, whether or not it has a constant, as in statsmodels."""
-        return float(self.fit.rank - 1)
-
-    @cached_property
-    def llnull(self) -> float:
-        """Log-likelihood of the model with a constant alone, offset and exposure kept."""
-        return self.model.null_loglike()
-
-    @property
-    def llr(self) -> float:
-        """Likelihood-ratio statistic against the constant-only model."""
-        return 2 * (self.llf - self.llnull)
-
-    @property
-    def llr_pvalue(self) -> float:
-        """Chi-squared tail probability of `llr`."""
-        return float(chi2_tail(max(self.llr, 0.0), self.df_model)) if self.df_model > 0 else math.nan
-
-    @property
-    def prsquared(self) -> float:
-        """McFadden's (1974) pseudo R-squared, 1 - llf / llnull."""
-        return 1 - ratio(self.llf, self.llnull)
-
-    def _series_of_rows(self, values: Array) -> Any:
-        return pd.Series(values, index=self.model.index) if self.model.index is not None else values
 
     @cached_property
     def resid(self) -> Any:
@@ -70,33 +38,6 @@ class CountResults(Results):
     def resid_pearson(self) -> Array:
         """Residuals divided by the standard deviation of the count, (n,) ndarray."""
         return np.asarray(self.resid) / np.sqrt(np.asarray(self.predict()))
-
-    @property
-    def title(self) -> str:
-        return f"{type(self.model).__name__} Regression Results"
-
-    def header(self) -> tuple[report.Pairs, report.Pairs]:
-        left: report.Pairs = [
-            ("Model:", type(self.model).__name__),
-            ("Method:", "MLE"),
-            *report.date_and_time(),
-            ("converged:", self.converged),
-            ("Covariance Type:", self.cov_type),
-        ]
-        right: report.Pairs = [
-            ("No. Observations:", self.nobs),
-            ("Df Residuals:", self.df_resid),
-            ("Df Model:", self.df_model),
-            ("Pseudo R-squ.:", self.prsquared),
-            ("Log-Likelihood:", self.llf),
-            ("LL-Null:", self.llnull),
-            ("LLR p-value:", self.llr_pvalue),
-        ]
-        return left, right
-
-    def notes(self) -> list[str]:
-        standard = self.covariance is not None and self.cov_type == "nonrobust"
-        return super().notes()[1:] if standard else super().notes()
 
 
 class Poisson(RegressionModel):
@@ -138,7 +79,7 @@ class Poisson(RegressionModel):
 
     def start(self) -> Tensor:
         """A weighted regression of ``log m`` on X with weights m, ``m = (y + mean) / 2``: one scoring step."""
-        if "mu" not in self.data.x:
+        if "mu" not in self.rows.x:
             return super().start()
         mean = self._mean_response()
 
@@ -156,7 +97,7 @@ class Poisson(RegressionModel):
             weights = block.get("freq_weights")
             return (block.y.sum() if weights is None else block.y @ weights,)
 
-        return float(row_sums(total, self.data)[0]) / self.nobs
+        return float(row_sums(total, self.rows)[0]) / self.nobs
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
         return data.y * p.real.mu - p.mu - data.log_factorial
@@ -179,14 +120,14 @@ class Poisson(RegressionModel):
             weights, offset = columns(block)
             return (offset @ weights,)
 
-        centre = float(row_sums(offsets, self.data)[0]) / self.nobs  # exp() of the offset itself may overflow
+        centre = float(row_sums(offsets, self.rows)[0]) / self.nobs  # exp() of the offset itself may overflow
 
         def parts(block: Data) -> tuple[Tensor, Tensor, Tensor]:
             weights, offset = columns(block)
             known = block.y * (offset - centre) - block.log_factorial
             return block.y @ weights, (offset - centre).exp() @ weights, known @ weights
 
-        count, exposure, known = (float(value) for value in row_sums(parts, self.data))
+        count, exposure, known = (float(value) for value in row_sums(parts, self.rows))
         return (count * math.log(count / exposure) if count > 0 else 0.0) - count + known
 
 

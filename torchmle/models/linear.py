@@ -74,7 +74,7 @@ class WLS(RegressionModel):
     def start(self) -> Tensor:
         """Zero, or the rough level of a response far from zero in the constant, so that little cancels."""
         start = torch.zeros(self.layout.size, dtype=torch.float64)
-        if "mu" not in self.data.x or "mu" in self.intercepts:
+        if "mu" not in self.rows.x or "mu" in self.intercepts:
             start[self.intercepts.get("mu", 0)] = self._level()
         return start
 
@@ -107,10 +107,10 @@ class WLS(RegressionModel):
         if method not in CLOSED_FORM:
             return super().maximize(objective, start, method, **options)
         condition = invert_information(-objective.hessian(start)[2]).condition
-        large = total(self.data.n, self.data.group) * max(1, objective.size) > SMALL
+        large = total(self.rows.n, self.rows.group) * max(1, objective.size) > SMALL
         if method != "qr" and large and condition < GRAM_CONDITION:
             return super().maximize(objective, start, "newton", **options)
-        return orthogonal_solution(self.data, objective, start)
+        return orthogonal_solution(self.rows, objective, start)
 
     def invert(self, optimum: Optimum) -> Inverse:
         if isinstance(optimum, LeastSquaresOptimum):
@@ -121,13 +121,13 @@ class WLS(RegressionModel):
 
     def ssr(self, z: Tensor) -> float:
         """Weighted sum of squared residuals at z."""
-        point = z.to(self.data.device)
+        point = z.to(self.rows.device)
 
         def squares(block: Data) -> tuple[Tensor]:
             residual = block.y - self.eta(point, block)[0]
             return ((residual.square() * row_weights(block)).sum(),)
 
-        return float(row_sums(squares, self.data)[0])
+        return float(row_sums(squares, self.rows)[0])
 
     def total_squares(self) -> tuple[float, float]:
         """Weighted sums of squares of the response, about its weighted mean and about zero."""
@@ -137,7 +137,7 @@ class WLS(RegressionModel):
             weights = row_weights(block)
             return ((block.y - mean).square() * weights).sum(), (block.y.square() * weights).sum()
 
-        centred, uncentred = row_sums(squares, self.data)
+        centred, uncentred = row_sums(squares, self.rows)
         return float(centred), float(uncentred)
 
     def _response_mean(self) -> float:
@@ -145,10 +145,10 @@ class WLS(RegressionModel):
             weights = row_weights(block)
             return (block.y * weights).sum(), weights.sum()
 
-        total, weight = row_sums(first, self.data)
+        total, weight = row_sums(first, self.rows)
         rough = float(total / weight)
         # a second pass about the rough mean: the first loses digits when the response is far from zero
-        rest, weight = row_sums(lambda b: (((b.y - rough) * row_weights(b)).sum(), row_weights(b).sum()), self.data)
+        rest, weight = row_sums(lambda b: (((b.y - rough) * row_weights(b)).sum(), row_weights(b).sum()), self.rows)
         return rough + float(rest / weight)
 
     def dispersion(self, fit: Fit) -> float:
@@ -174,15 +174,15 @@ class WLS(RegressionModel):
                 return (block.y.new_zeros(()),)
             return ((weights.log() if frequency is None else weights.log() * frequency).sum(),)
 
-        (log_weights,) = row_sums(logs, self.data)
+        (log_weights,) = row_sums(logs, self.rows)
         quadratic = ssr / variance if variance > 0 else self.nobs
         logarithm = math.log(2 * math.pi * variance) if variance > 0 else -math.inf
         return -0.5 * (self.nobs * logarithm + quadratic - float(log_weights))
 
     def loglike_rows(self, fit: Fit) -> Tensor:
-        scale = torch.full((self.data.n,), self.ssr_at(fit) / fit.nobs, dtype=torch.float64, device=self.data.device)
-        z = fit.z.to(self.data.device)
-        return row_map(lambda block: self.row_loglike(z, block).detach(), self.data.with_columns(scale=scale))
+        scale = torch.full((self.rows.n,), self.ssr_at(fit) / fit.nobs, dtype=torch.float64, device=self.rows.device)
+        z = fit.z.to(self.rows.device)
+        return row_map(lambda block: self.row_loglike(z, block).detach(), self.rows.with_columns(scale=scale))
 
     def loglike(self, params: Any, scale: float | None = None) -> float:
         """Log-likelihood at the variance `scale`, or with the variance concentrated out (ssr / n)."""
@@ -214,10 +214,10 @@ class WLS(RegressionModel):
 
     def condition_number(self) -> float:
         """Ratio of the extreme singular values of the weighted design as it was given."""
-        raw = self.data.with_shift({})
+        raw = self.rows.with_shift({})
         blocks = (raw.block(rows) for rows in block_slices(raw))
         weighted = (b.x["mu"] * row_weights(b, frequencies=False).sqrt()[:, None] for b in blocks)
-        values = torch.linalg.svdvals(joint_factor(weighted, self.data.group))
+        values = torch.linalg.svdvals(joint_factor(weighted, self.rows.group))
         return float(values[0] / values[-1]) if float(values[-1]) > 0 else math.inf
 
 

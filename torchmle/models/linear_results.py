@@ -44,7 +44,7 @@ class LinearResults(Results):
     @property
     def wresid(self) -> Any:
         """Residuals times the square roots of the analytic weights."""
-        weights = self.model.data.get("weights")
+        weights = self.model.rows.get("weights")
         return self.resid if weights is None else self.resid * weights.sqrt().cpu().numpy()
 
     @property
@@ -121,7 +121,7 @@ class LinearResults(Results):
         held = self._dropped | self.fixed
         free = [i for i in range(len(self.names)) if not held[i] and i != at]
         if at is None and self.k_constant:  # the mean is constant along one direction; nothing may be left across it
-            along = constant_weights(self.model.data, "mu").numpy()[free]
+            along = constant_weights(self.model.rows, "mu").numpy()[free]
             contrasts = np.zeros((len(free) - 1, len(self.names)))
             contrasts[:, free] = np.linalg.svd(along[None])[2][1:]
             return self.f_test(contrasts)

@@ -67,7 +67,7 @@ class Normal(RegressionModel):
 
     def start(self) -> Tensor:
         """Least squares and the spread it leaves, which are the maximum itself when sigma is constant."""
-        if "mu" not in self.data.x:
+        if "mu" not in self.rows.x:
             return super().start()
         spread = self.regression.spread
         if not 0 < spread < math.inf:
@@ -83,7 +83,7 @@ class Normal(RegressionModel):
 
     def sums(self, z: Tensor, order: int, data: Data | None = None) -> tuple[Tensor, ...]:
         """As for every model; where sigma is constant, from sufficient statistics instead of another pass."""
-        plain = data is None and "mu" in self.data.x and "sigma" not in self.data.x
+        plain = data is None and "mu" in self.rows.x and "sigma" not in self.rows.x
         if not plain or self.regression.perfect:
             return super().sums(z, order, data)
         return sums_of_moments(self.regression, z, order)
@@ -149,7 +149,7 @@ class MVResults(Results):
         if which != "mean":
             raise ValueError(f"which={which!r} is not something MVNormal predicts; choose 'mean'")
         rows, index = (
-            (self.model.data, self.model.index) if exog is None else self.model.predict_data(exog, transform, {})
+            (self.model.rows, self.model.index) if exog is None else self.model.predict_data(exog, transform, {})
         )
         coefficients = self.model.coefficients(self.fit.z).to(rows.device)
         values = row_map(lambda block: block.X @ coefficients, rows).numpy()
@@ -225,8 +225,8 @@ class MVNormal(LikelihoodModel):
 
     def start(self) -> Tensor:
         """The closed form, from the QR of ``[X, Y]``: B by back substitution, S from what is left of Y."""
-        factor, k = self._factor(), self.data.X.shape[1]
-        gone = dependent_columns(factor, total(self.data.n, self.data.group))
+        factor, k = self._factor(), self.rows.X.shape[1]
+        gone = dependent_columns(factor, total(self.rows.n, self.rows.group))
         kept = [j for j in range(k) if j not in gone]
         triangle = triangular_factor([factor[:, [*kept, *range(k, factor.shape[1])]]])
         rank, mean = len(kept), torch.zeros(k, factor.shape[1] - k, dtype=factor.dtype)
@@ -238,16 +238,16 @@ class MVNormal(LikelihoodModel):
         return torch.cat([mean.T.reshape(-1), self.covariance_transform.inverse(covariance)])
 
     def aliased(self) -> tuple[int, ...]:
-        k = self.data.X.shape[1]
-        columns = dependent_columns(self._factor()[:, :k], total(self.data.n, self.data.group))
+        k = self.rows.X.shape[1]
+        columns = dependent_columns(self._factor()[:, :k], total(self.rows.n, self.rows.group))
         return tuple(start + column for start in range(0, k * len(self.design.response), k) for column in columns)
 
     def _factor(self) -> Tensor:
         def blocks() -> Any:
-            for rows in block_slices(self.data):
-                block = self.data.block(rows)
+            for rows in block_slices(self.rows):
+                block = self.rows.block(rows)
                 weights = block.get("freq_weights")
                 both = torch.cat([block.X, block.y], 1)
                 yield both if weights is None else both * weights.sqrt()[:, None]
 
-        return joint_factor(blocks(), self.data.group)
+        return joint_factor(blocks(), self.rows.group)

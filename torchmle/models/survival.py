@@ -146,7 +146,7 @@ class ExponentialSurvival(RegressionModel):
     def start(self) -> Tensor:
         """The rate of the sample, failures / time at risk, in the constant."""
         start = torch.zeros(self.layout.size, dtype=torch.float64)
-        at = self.intercepts.get("rate", 0 if "rate" not in self.data.x else None)
+        at = self.intercepts.get("rate", 0 if "rate" not in self.rows.x else None)
         if at is not None:
             failures, time, _ = self.event_sums()
             start[at] = math.log(max(failures, 0.5) / time)
@@ -163,7 +163,7 @@ class ExponentialSurvival(RegressionModel):
             logs = torch.where(exact, block.y, torch.ones_like(block.y)).log()
             return (block.event > 0).to(weights.dtype) @ weights, lived @ weights, logs @ weights
 
-        failures, time, logs = (float(value) for value in row_sums(parts, self.data))
+        failures, time, logs = (float(value) for value in row_sums(parts, self.rows))
         return failures, time, logs
 
     def predictable(self) -> tuple[str, ...]:

@@ -1,0 +1,75 @@
+"""What discrete models report beyond estimates: pseudo R-squared, tests against a constant."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import pandas as pd
+
+from .. import report
+from ..estimates import Array, ratio
+from ..inference.distributions import chi2_tail
+from ..results import Results
+
+
+class DiscreteResults(Results):
+    """A discrete model: pseudo R-squared and the likelihood-ratio test against a constant."""
+
+    saved = (*Results.saved, "llnull")
+
+    @property
+    def df_model(self) -> float:
+        """Rank of the design less one, whether or not it has a constant, as in statsmodels."""
+        return float(self.fit.rank - 1)
+
+    @cached_property
+    def llnull(self) -> float:
+        """Log-likelihood of the model with a constant alone, offset and exposure kept."""
+        return self.model.null_loglike()
+
+    @property
+    def llr(self) -> float:
+        """Likelihood-ratio statistic against the constant-only model."""
+        return 2 * (self.llf - self.llnull)
+
+    @property
+    def llr_pvalue(self) -> float:
+        """Chi-squared tail probability of `llr`."""
+        return float(chi2_tail(max(self.llr, 0.0), self.df_model)) if self.df_model > 0 else math.nan
+
+    @property
+    def prsquared(self) -> float:
+        """McFadden's (1974) pseudo R-squared, 1 - llf / llnull."""
+        return 1 - ratio(self.llf, self.llnull)
+
+    def _series_of_rows(self, values: Array) -> Any:
+        return pd.Series(values, index=self.model.index) if self.model.index is not None else values
+
+    @property
+    def title(self) -> str:
+        return f"{type(self.model).__name__} Regression Results"
+
+    def header(self) -> tuple[report.Pairs, report.Pairs]:
+        left: report.Pairs = [
+            ("Model:", type(self.model).__name__),
+            ("Method:", "MLE"),
+            *report.date_and_time(),
+            ("converged:", self.converged),
+            ("Covariance Type:", self.cov_type),
+        ]
+        right: report.Pairs = [
+            ("No. Observations:", self.nobs),
+            ("Df Residuals:", self.df_resid),
+            ("Df Model:", self.df_model),
+            ("Pseudo R-squ.:", self.prsquared),
+            ("Log-Likelihood:", self.llf),
+            ("LL-Null:", self.llnull),
+            ("LLR p-value:", self.llr_pvalue),
+        ]
+        return left, right
+
+    def notes(self) -> list[str]:
+        standard = self.covariance is not None and self.cov_type == "nonrobust"
+        return super().notes()[1:] if standard else super().notes()
