@@ -34,6 +34,7 @@ def sort_arguments(
     rows: tuple[str, ...],
     parameters: tuple[str, ...],
     designs: tuple[str, ...],
+    settings: tuple[str, ...] = (),
 ) -> Arguments:
     """Sort keyword arguments; refuse the ones a model does not know, with the list of those it does.
 
@@ -44,6 +45,8 @@ def sort_arguments(
     arguments : mapping
     rows, parameters, designs : tuple of str
         The model's row arguments, its parameters, and those of its parameters that take a formula or a matrix.
+    settings : tuple of str
+        Further keywords, taken out before; named in the message.
     """
     sorted_, rows = Arguments(), (*EVERY_MODEL, *rows)
     for name, value in arguments.items():
@@ -56,7 +59,7 @@ def sort_arguments(
             if kind != "constant":
                 getattr(sorted_, kind)[name] = value
         else:
-            raise TypeError(_unknown(owner, name, (*rows, *parameters)))
+            raise TypeError(_unknown(owner, name, (*rows, *parameters, *settings)))
     return sorted_
 
 

@@ -35,6 +35,7 @@ class Model:
 
     parameters: ClassVar[Mapping[str, Transform | VectorTransform]] = NO_PARAMETERS
     row_arguments: ClassVar[tuple[str, ...]] = ()
+    settings: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Model:
         process_group: Any = None,
         **arguments: Any,
     ):
+        self.configure(**{name: arguments.pop(name) for name in self.settings if name in arguments})
         given = type(self)._sorted(arguments)
         if isinstance(endog, Rows):
             rows, self.frame = endog, exog
@@ -61,6 +63,9 @@ class Model:
         self._rows: Data | None = self._ready(rows.data, process_group)
         self.shift = self._rows.shift
         self.layout = self.make_layout()
+
+    def configure(self, **settings: Any) -> None:
+        """Keep what the model was told besides its data, the keywords in `settings`; there are none here."""
 
     def _ready(self, data: Data, process_group: Any) -> Data:
         """The data as the likelihood will see them: in their place, checked, with derived columns."""
@@ -116,6 +121,7 @@ class Model:
         FormulaError
             A name that is neither a column nor a variable, a response of the wrong shape.
         """
+        settings = {name: arguments.pop(name) for name in cls.settings if name in arguments}
         given = cls._sorted(arguments)
         rows = design_from_formula(
             {cls.predictors()[0]: formula, **given.formulas},
@@ -126,11 +132,12 @@ class Model:
             subset=subset,
             drop_cols=drop_cols,
         )
-        return cls(rows, data, device=device, dtype=dtype, process_group=process_group, **given.fixed)
+        return cls(rows, data, device=device, dtype=dtype, process_group=process_group, **settings, **given.fixed)
 
     @classmethod
     def _sorted(cls, arguments: Mapping[str, Any]) -> Arguments:
-        return sort_arguments(cls.__name__, arguments, cls.row_arguments, tuple(cls.parameters), cls.predictors()[1:])
+        parameters, designs = tuple(cls.parameters), cls.predictors()[1:]
+        return sort_arguments(cls.__name__, arguments, cls.row_arguments, parameters, designs, cls.settings)
 
     @property
     def rows(self) -> Data:
