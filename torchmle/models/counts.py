@@ -19,6 +19,7 @@ from ..regression import RegressionModel, linear_offset
 from ..sums import row_sums
 from ..transforms import Log
 from .discrete_results import DiscreteResults
+from .exposure import with_log_exposure
 
 
 class CountResults(DiscreteResults):
@@ -129,13 +130,3 @@ class Poisson(RegressionModel):
 
         count, exposure, known = (float(value) for value in row_sums(parts, self.rows))
         return (count * math.log(count / exposure) if count > 0 else 0.0) - count + known
-
-
-def with_log_exposure(data: Data) -> Data:
-    """The data with the logarithm of the exposure, if there is one."""
-    exposure = data.get("exposure")
-    if exposure is None:
-        return data
-    if bool((exposure <= 0).any()):
-        raise ValueError(f"exposure must be positive; the smallest value is {float(exposure.min()):g}")
-    return data.with_columns(log_exposure=exposure.log())
