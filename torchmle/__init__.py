@@ -1,10 +1,13 @@
 """torchmle: maximum-likelihood models on PyTorch with the comfort of statsmodels."""
 
-from . import datasets, errors, formula
+from . import datasets, errors, families, formula
 from .io import load
 from .likelihood import LikelihoodModel
+from .models.binary import Logit, Probit
 from .models.counts import Poisson
 from .models.distributions import distribution_model
+from .models.generic import GenericLikelihoodModel
+from .models.glm import GLM
 from .models.kaplan_meier import KaplanMeier
 from .models.linear import OLS, WLS
 from .models.normal import MVNormal, Normal
@@ -12,11 +15,12 @@ from .models.survival import ExponentialSurvival
 from .regression import RegressionModel
 from .structured import CholeskyCovariance, Coefficients, Correlation, Ordered, Simplex
 from .tables import table
-from .transforms import CLogLog, Identity, Interval, Inverse, InverseSquared, Log, Logit, Power, Probit, Softplus, Sqrt
+from .transforms import CLogLog, Identity, Interval, Inverse, InverseSquared, Log, Power, Softplus, Sqrt
 
 __version__ = "0.1.0"
 
 __all__ = [
+    "GLM",
     "OLS",
     "WLS",
     "CLogLog",
@@ -24,6 +28,7 @@ __all__ = [
     "Coefficients",
     "Correlation",
     "ExponentialSurvival",
+    "GenericLikelihoodModel",
     "Identity",
     "Interval",
     "Inverse",
@@ -45,6 +50,7 @@ __all__ = [
     "datasets",
     "distribution_model",
     "errors",
+    "families",
     "formula",
     "load",
     "table",

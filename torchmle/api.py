@@ -1,7 +1,10 @@
 """The names of statsmodels.api: ``import torchmle.api as sm``."""
 
-from . import datasets
+from . import datasets, families
+from .models.binary import Logit, Probit
 from .models.counts import Poisson
+from .models.generic import GenericLikelihoodModel
+from .models.glm import GLM
 from .models.linear import OLS, WLS
 
-__all__ = ["OLS", "WLS", "Poisson", "datasets"]
+__all__ = ["GLM", "OLS", "WLS", "GenericLikelihoodModel", "Logit", "Poisson", "Probit", "datasets", "families"]

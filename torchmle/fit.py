@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
@@ -27,12 +28,15 @@ class Fit:
     optimum : Optimum
     seconds : float
         Wall time of the maximisation.
+    settings : mapping
+        What `fit` was told besides how to search: the dispersion to use, for instance.
     """
 
     model: LikelihoodModel
     coordinates: Coordinates
     optimum: Optimum
     seconds: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
     @cached_property
     def z(self) -> Tensor:

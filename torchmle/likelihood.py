@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import time
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any, ClassVar
 
 import pandas as pd
@@ -17,12 +18,15 @@ from .autodiff import derivatives, row_gradients
 from .coordinates import Coordinates, fixed_entries, hold
 from .data import Data
 from .errors import FitInterrupted
+from .estimates import Array
 from .fit import Fit
+from .inference.prediction import new_rows, predicted_values
 from .linalg import Inverse, invert_information
 from .model import Model
 from .objective import Objective
 from .optim import Optimum, maximize, resolve_method
 from .parameters import Parameters, Values
+from .reported import inverse_jacobian, reported_derivatives
 from .results import Results
 from .structured import Coefficients
 from .sums import row_map, row_sums
@@ -136,19 +140,46 @@ class LikelihoodModel(Model):
 
     def score(self, params: Any) -> Any:
         """Gradient of the log-likelihood in the reported parameters, (k,) ndarray."""
-        return self._reported_derivatives(params)[0].numpy()
+        return reported_derivatives(self, self._z(params))[0].numpy()
 
     def hessian(self, params: Any) -> Any:
-        """Second derivatives of the log-likelihood in the reported parameters, (k, k) ndarray.
-
-        With ``l(theta) = L(g(theta))``: ``H_L = J^-T (H_l - sum_i (dL/dg_i) d2g_i) J^-1``.
-        """
-        return self._reported_derivatives(params)[1].numpy()
+        """Second derivatives of the log-likelihood in the reported parameters, (k, k) ndarray."""
+        return reported_derivatives(self, self._z(params))[1].numpy()
 
     def score_obs(self, params: Any) -> Any:
         """Score of each row in the reported parameters, weights included, (n, k) ndarray."""
         z = self._z(params)
         return (self.scores(z) @ self._inverse_jacobian(z)).numpy()
+
+    def loglikeobs(self, params: Any) -> Any:
+        """Log-likelihood of each row at reported parameter values, weights included, (n,) ndarray."""
+        z = self._z(params).to(self.rows.device)
+        return row_map(lambda block: weighted(self.row_loglike(z, block).detach(), block), self.rows).numpy()
+
+    def information(self, params: Any) -> Any:
+        """Observed information in the reported parameters, the negative of `hessian`, (k, k) ndarray."""
+        return -self.hessian(params)
+
+    def predict(self, params: Any, exog: Any = None, which: str = "mean", **arguments: Any) -> Array:
+        """Predicted values at reported parameter values.
+
+        Parameters
+        ----------
+        params : array_like
+            (k,).
+        exog : array_like, optional
+            Rows of the main design, not of a formula's variables; by default the rows of the fit.
+        which : str
+            "mean", "linear" or the name of a parameter.
+        **arguments
+            Offset or exposure of the rows; when `exog` is given, those of the fit do not count.
+
+        Returns
+        -------
+        ndarray (n,)
+        """
+        data, _ = new_rows(self, exog, False, arguments)
+        return predicted_values(self, self._z(params), data, which)
 
     def scores(self, z: Tensor) -> Tensor:
         """Weighted scores of each row in z, (n, k), on the CPU."""
@@ -157,25 +188,7 @@ class LikelihoodModel(Model):
 
     def _inverse_jacobian(self, z: Tensor) -> Tensor:
         """d z / d reported, (k, k)."""
-        jacobian = self.layout.jacobian(self.coordinates.theta(z))
-        if len(jacobian) != len(z):
-            raise ValueError(
-                f"the {len(jacobian)} reported parameters are functions of {len(z)} free ones, so the log-likelihood has no "
-                "derivatives in them one by one"
-            )
-        inverse = torch.linalg.inv(jacobian)
-        return inverse if self.coordinates.uncentre is None else self.coordinates.centre @ inverse
-
-    def _reported_derivatives(self, params: Any) -> tuple[Tensor, Tensor]:
-        z = self._z(params)
-        _, score, hessian = self.sums(z, 2)
-        inverse = self._inverse_jacobian(z)
-        reported = inverse.T @ score
-        if not self.layout.is_identity:
-            curvature = self.layout.curvature(self.coordinates.theta(z), reported)
-            uncentre = self.coordinates.uncentre
-            hessian = hessian - (curvature if uncentre is None else uncentre.T @ curvature @ uncentre)
-        return reported, inverse.T @ hessian @ inverse
+        return inverse_jacobian(self, z)
 
     # -- at the estimate ---------------------------------------------------------------------------------------
 
@@ -215,6 +228,22 @@ class LikelihoodModel(Model):
         """Entries of theta whose columns are linear combinations of earlier ones."""
         return ()
 
+    @cached_property
+    def rank(self) -> int:
+        """Linearly independent columns of the main design."""
+        main = self.layout.blocks[0].reals if self.layout.blocks else slice(0, 0)
+        return main.stop - main.start - sum(main.start <= entry < main.stop for entry in self.aliased())
+
+    @property
+    def df_model(self) -> float:
+        """Rank of the main design, less its constant."""
+        return float(self.rank - (1 if self.results_class.assumes_constant else self.k_constant))
+
+    @property
+    def df_resid(self) -> float:
+        """Observations less the rank of the main design."""
+        return float(self.nobs - self.rank)
+
     def invert(self, optimum: Optimum) -> Inverse:
         """Inverse of the information at the optimum, in free coordinates."""
         return invert_information(-optimum.hessian)
@@ -227,6 +256,12 @@ class LikelihoodModel(Model):
         except TypeError as error:
             own = [name for name in inspect.signature(cls.fit).parameters if name not in ("self", "options")]
             raise TypeError(f"{error}; fit itself takes {', '.join(own)}") from None
+
+    def choose_covariance(
+        self, cov_type: str | None, cov_kwds: Mapping[str, Any] | None, method: str
+    ) -> covariances.Covariance | None:
+        """The covariance of a name, after a search by `method`; None when none is wanted."""
+        return covariances.choose(cov_type, cov_kwds)
 
     def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
         """The maximum over free coordinates; models with a closed form override it."""
@@ -285,7 +320,7 @@ class LikelihoodModel(Model):
         """
         started = time.perf_counter()
         method = self.method_name(method, options)
-        covariance, model = covariances.choose(cov_type, cov_kwds), self
+        covariance, model = self.choose_covariance(cov_type, cov_kwds, method), self
         if covariance is not None:
             model, covariance = covariance.bind(self)
         objective, optimum = model._maximum(

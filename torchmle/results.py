@@ -10,10 +10,9 @@ import numpy as np
 import pandas as pd
 
 from . import io, plots, report
-from .covariance import choose
 from .errors import ConvergenceWarning, RankWarning
 from .estimates import Array, Estimates
-from .inference import likelihood_ratio, prediction, wald
+from .inference import likelihood_ratio, margins, prediction, wald
 from .summary import Summary
 
 if TYPE_CHECKING:
@@ -127,15 +126,15 @@ class Results(Estimates):
         Series or ndarray
             Rows with missing values give NaN.
         """
-        data, index = prediction.new_rows(self, exog, transform, arguments)
-        values = prediction.predicted_values(self, data, which)
+        data, index = prediction.new_rows(self.model, exog, transform, arguments)
+        values = prediction.predicted_values(self.model, self.fit.z, data, which)
         return pd.Series(values, index=index) if index is not None else values
 
     def get_prediction(
         self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any
     ) -> prediction.Prediction:
         """Predictions with standard errors and intervals; arguments as for `predict`."""
-        data, index = prediction.new_rows(self, exog, transform, arguments)
+        data, index = prediction.new_rows(self.model, exog, transform, arguments)
         return prediction.prediction(self, data, which, index)
 
     def observation_variance(self, data: Data) -> Array | None:
@@ -146,6 +145,53 @@ class Results(Estimates):
     def fittedvalues(self) -> Any:
         """Predicted means of the rows of the fit."""
         return self.predict()
+
+    # -- marginal effects --------------------------------------------------------------------------------------
+
+    def margins(
+        self,
+        variables: Any = None,
+        at: Any = "overall",
+        method: str = "dydx",
+        which: str = "mean",
+        contrast: Any = "reference",
+        **arguments: Any,
+    ) -> margins.Margins:
+        """Marginal effects in the variables of the formula, which is evaluated again as they move.
+
+        Interactions, polynomials, splines and factors are followed through.  Numeric variables have slopes; factors
+        and booleans have contrasts of levels.  For models of matrices the variables are the columns.
+
+        Parameters
+        ----------
+        variables : str or list of str, optional
+            All variables when left out.
+        at : {"overall", "mean"}, dict or frame
+            "overall" averages the effects over the rows of the fit (frequency weights count), "mean" takes them at one
+            row of means (of the most frequent level, for factors).  A dict sets variables in all rows, once for each
+            combination of the values given; a frame has one effect for each of its rows.
+        method : {"dydx", "eyex", "dyex", "eydx"}
+            Slope dy/dx, elasticity, and the two semi-elasticities.  Contrasts are differences, of logs for "eydx".
+        which : str
+            What is predicted; see `predict`.
+        contrast : {"reference", "sequential", "pairwise"} or dict
+            Which levels are compared: each with the first, with the one before, or all pairs.  A dict says it for each
+            variable, or gives two values to compare: ``{"g": "pairwise", "x": (0, 1)}``.
+        **arguments
+            Offset or exposure, where not those of the fit.
+
+        Returns
+        -------
+        Margins
+            With ``frame()``, ``summary()``, ``conf_int()``, ``t_test()``.
+
+        Examples
+        --------
+        >>> res = OLS.from_formula("y ~ x * g", df).fit()
+        >>> res.margins("x").frame()["estimate"].shape
+        (1,)
+        """
+        return margins.margins(self, variables, at, method, which, contrast, arguments)
 
     # -- tests -------------------------------------------------------------------------------------------------
 
@@ -191,7 +237,7 @@ class Results(Estimates):
         ValueError
             A cluster variable is missing for some of the rows: those would have to leave the fit.
         """
-        covariance = choose(cov_type, cov_kwds)
+        covariance = self.model.choose_covariance(cov_type, cov_kwds, self.method)
         assert covariance is not None
         model, covariance = covariance.bind(self.model)
         if model is not self.model:

@@ -113,6 +113,66 @@ class CLogLog(Transform):
         return torch.log(-torch.log1p(-natural))
 
 
+class LogLog(Transform):
+    """-log(-log(natural)) = real: probabilities."""
+
+    domain = (0.0, 1.0)
+
+    def __call__(self, real: Tensor) -> Tensor:
+        return torch.exp(-torch.exp(-real))
+
+    def inverse(self, natural: Tensor) -> Tensor:
+        return -torch.log(-natural.log())
+
+
+class Cauchy(Transform):
+    """tan(pi (natural - 1/2)) = real: probabilities, by the Cauchy distribution function."""
+
+    domain = (0.0, 1.0)
+
+    def __call__(self, real: Tensor) -> Tensor:
+        return torch.atan2(torch.ones_like(real), -real) / math.pi  # keeps the digits of small probabilities
+
+    def inverse(self, natural: Tensor) -> Tensor:
+        return torch.where(natural < 0.25, -1 / torch.tan(math.pi * natural), torch.tan(math.pi * (natural - 0.5)))
+
+
+class LogComplement(Transform):
+    """log(1 - natural) = real: probabilities, for negative reals."""
+
+    domain = (0.0, 1.0)
+
+    def __call__(self, real: Tensor) -> Tensor:
+        return -torch.expm1(real)
+
+    def inverse(self, natural: Tensor) -> Tensor:
+        return torch.log1p(-natural)
+
+
+class LogOdds(Transform):
+    """log(natural / (natural + 1 / alpha)) = real: the canonical link of a negative binomial mean, for negative reals.
+
+    Parameters
+    ----------
+    alpha : float
+        Dispersion: the variance is ``mu + alpha mu^2``.
+    """
+
+    domain = (0.0, math.inf)
+
+    def __init__(self, alpha: float = 1.0):
+        self.alpha = float(alpha)
+
+    def __call__(self, real: Tensor) -> Tensor:
+        return 1 / (self.alpha * torch.expm1(-real))
+
+    def inverse(self, natural: Tensor) -> Tensor:
+        return -torch.log1p(1 / (self.alpha * natural))
+
+    def __repr__(self) -> str:
+        return f"LogOdds({self.alpha:g})"
+
+
 class Power(Transform):
     """natural ** power = real, on positive values.
 

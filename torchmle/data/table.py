@@ -94,6 +94,10 @@ class Data:
         """Copy with these design matrices."""
         return Data(self.response, x, self.columns, self.shift, self.group)
 
+    def with_response(self, y: Tensor) -> Data:
+        """Copy with this response."""
+        return Data(y, self.x, self.columns, self.shift, self.group)
+
     def with_shift(self, shift: Mapping[str, Tensor]) -> Data:
         """Copy whose blocks are centred by these values."""
         return Data(self.response, self.x, self.columns, shift, self.group)

@@ -1,0 +1,105 @@
+"""Bernoulli log-likelihoods in the linear predictor, link by link, exact where probabilities round to 0 or 1."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from ..transforms import Cauchy, CLogLog, Identity, Log, LogComplement, Logit, LogLog, Probit, Transform
+
+
+class Terms(NamedTuple):
+    """A log-probability with its first two derivatives in the linear predictor, (n,) each."""
+
+    value: Tensor
+    first: Tensor
+    second: Tensor
+
+
+def success_and_failure(transform: Transform, z: Tensor) -> tuple[Terms, Terms]:
+    """log p and log(1 - p) of an inverse link at z, with derivatives."""
+    if isinstance(transform, Logit):
+        return _logistic(z), _mirrored(_logistic(-z))
+    if isinstance(transform, Probit):
+        return _normal(z), _mirrored(_normal(-z))
+    if isinstance(transform, Cauchy):
+        return _cauchy(z), _mirrored(_cauchy(-z))
+    if isinstance(transform, CLogLog):
+        return _one_minus_gumbel(z), _gumbel(z)
+    if isinstance(transform, LogLog):
+        return _mirrored(_gumbel(-z)), _mirrored(_one_minus_gumbel(-z))
+    if isinstance(transform, Log):
+        return _straight(z), _complement_of_exp(z)
+    if isinstance(transform, LogComplement):
+        return _complement_of_exp(z), _straight(z)
+    if isinstance(transform, Identity):
+        return Terms(z.log(), 1 / z, -1 / z**2), Terms(torch.log1p(-z), -1 / (1 - z), -1 / (1 - z) ** 2)
+    raise ValueError(f"the binomial has no log-probabilities for {transform!r}")
+
+
+def bernoulli(transform: Transform, y: Tensor, z: Tensor) -> Terms:
+    """``y log p + (1 - y) log(1 - p)`` with derivatives; an impossible event counts only where it happened."""
+    success, failure = success_and_failure(transform, z)
+    return Terms(*(_times(y, s) + _times(1 - y, f) for s, f in zip(success, failure, strict=True)))
+
+
+def information(transform: Transform, z: Tensor) -> Tensor:
+    """``f'^2 / (p (1 - p))``: Fisher information of one trial in the linear predictor."""
+    success, failure = success_and_failure(transform, z)
+    product = -success.first * failure.first
+    return torch.where(torch.isnan(product), 0.0, product)  # 0 times infinity, deep in a tail
+
+
+def _times(share: Tensor, term: Tensor) -> Tensor:
+    return torch.where(share == 0, 0.0, share * term)
+
+
+def _mirrored(terms: Terms) -> Terms:
+    """Terms of -z in z."""
+    return Terms(terms.value, -terms.first, terms.second)
+
+
+def _logistic(z: Tensor) -> Terms:
+    other = torch.sigmoid(-z)
+    return Terms(torch.nn.functional.logsigmoid(z), other, -other * torch.sigmoid(z))
+
+
+def _normal(z: Tensor) -> Terms:
+    ratio = math.sqrt(2 / math.pi) / torch.special.erfcx(-z / math.sqrt(2))
+    return Terms(torch.special.log_ndtr(z), ratio, -ratio * (z + ratio))
+
+
+def _cauchy(z: Tensor) -> Terms:
+    angle, slope = torch.atan2(torch.ones_like(z), -z), 1 / (1 + z**2)
+    first = slope / angle
+    value = torch.where(z > 0, torch.log1p(-torch.atan2(torch.ones_like(z), z) / math.pi), torch.log(angle / math.pi))
+    return Terms(value, first, -2 * z * slope * first - first**2)
+
+
+def _gumbel(z: Tensor) -> Terms:
+    """log exp(-exp z)."""
+    t = z.exp()
+    return Terms(-t, -t, -t)
+
+
+def _one_minus_gumbel(z: Tensor) -> Terms:
+    """log(1 - exp(-exp z))."""
+    t = z.clamp_max(700.0).exp()  # beyond, everything here has underflowed to 0
+    tiny = t < 1e-8
+    safe = torch.where(tiny, 1.0, t)
+    value = torch.where(tiny, z - t / 2, torch.log(-torch.expm1(-safe)))
+    first = torch.where(tiny, 1 - t / 2, safe / torch.expm1(safe))
+    return Terms(value, first, torch.where(tiny, -t / 2, first * (1 - safe - first)))
+
+
+def _straight(z: Tensor) -> Terms:
+    return Terms(z, torch.ones_like(z), torch.zeros_like(z))
+
+
+def _complement_of_exp(z: Tensor) -> Terms:
+    """log(1 - exp z), for negative z."""
+    first = -1 / torch.expm1(-z)
+    return Terms(torch.log(-torch.expm1(z)), first, first * (1 - first))

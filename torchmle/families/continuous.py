@@ -1,0 +1,169 @@
+"""Families of continuous responses, whose dispersion a fit estimates."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import special, stats
+from torch import Tensor
+
+from . import links as L
+from .family import Family
+
+
+class Gaussian(Family):
+    """Normal responses: V = 1."""
+
+    links = (L.Log, L.Identity, L.InversePower)
+    safe_links = links
+    default_link = L.Identity
+    estimates_scale = True
+
+    def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
+        return torch.ones_like(mu), torch.zeros_like(mu)
+
+    @property
+    def is_canonical(self) -> bool:
+        return self.link == L.Identity()
+
+    def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
+        return (y - mu) ** 2
+
+    def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+        variance = scale / weight
+        return -0.5 * ((y - mu) ** 2 / variance + torch.log(2 * math.pi * variance))
+
+    def start(self, y: Tensor, mean: float) -> Tensor:
+        middle = super().start(y, mean)
+        return middle.clamp_min(1e-3 * abs(mean)) if isinstance(self.link, L.Log) else middle
+
+    def anscombe(self, y: Tensor, mu: Tensor) -> Tensor:
+        return y - mu
+
+    def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+        return stats.norm(loc=mu, scale=np.sqrt(np.asarray(scale) / var_weights))
+
+
+class Gamma(Family):
+    """Gamma responses: V = mu^2, shape ``weight / scale``."""
+
+    links = (L.Log, L.Identity, L.InversePower)
+    safe_links = (L.Log,)
+    default_link = L.InversePower
+    estimates_scale = True
+    response = (0.0, np.inf)
+    positive = True
+    lowest_mean = 0.0
+
+    def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
+        return mu**2, 2 * mu
+
+    def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
+        return 2 * ((y - mu) / mu - torch.log(y / mu))
+
+    def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+        shape = weight / scale
+        return shape * (torch.log(shape * y / mu) - y / mu) - torch.log(y) - torch.lgamma(shape)
+
+    def anscombe(self, y: Tensor, mu: Tensor) -> Tensor:
+        return 3 * (y ** (1 / 3) - mu ** (1 / 3)) / mu ** (1 / 3)
+
+    def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+        shape = var_weights / np.asarray(scale)
+        return stats.gamma(shape, scale=mu / shape)
+
+
+class InverseGaussian(Family):
+    """Inverse Gaussian responses: V = mu^3, ``lambda = weight / scale``."""
+
+    links = (L.InverseSquared, L.InversePower, L.Identity, L.Log)
+    safe_links = (L.InverseSquared, L.Log)
+    default_link = L.InverseSquared
+    estimates_scale = True
+    response = (0.0, np.inf)
+    positive = True
+    lowest_mean = 0.0
+
+    def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
+        return mu**3, 3 * mu**2
+
+    def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
+        return (y - mu) ** 2 / (y * mu**2)
+
+    def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+        dispersion = scale / weight
+        return -0.5 * ((y - mu) ** 2 / (dispersion * y * mu**2) + torch.log(2 * math.pi * dispersion * y**3))
+
+    def anscombe(self, y: Tensor, mu: Tensor) -> Tensor:
+        return torch.log(y / mu) / torch.sqrt(mu)
+
+    def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+        shape = var_weights / np.asarray(scale)
+        return stats.invgauss(mu / shape, scale=shape)
+
+
+class Tweedie(Family):
+    """Tweedie responses: V = mu^power; for 1 < power < 2 a Poisson sum of gammas, with an atom at 0.
+
+    Parameters
+    ----------
+    link : Link, optional
+        Log by default.
+    var_power : float
+        The power.
+    eql : bool
+        Use the extended quasi-likelihood (Nelder and Pregibon 1987) in place of the density.
+    """
+
+    links = (L.Log, L.Power)
+    safe_links = (L.Log, L.Power)
+    default_link = L.Log
+    estimates_scale = True
+    response = (0.0, np.inf)
+
+    def __init__(self, link: L.Link | None = None, var_power: float = 1.0, eql: bool = False, check_link: bool = True):
+        super().__init__(link, check_link)
+        self.var_power, self.eql = float(var_power), bool(eql)
+        self.lowest_mean = -np.inf if var_power == 0 else 0.0
+        self.positive = self.var_power >= 2
+
+    def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
+        p = self.var_power
+        return mu**p, p * mu ** (p - 1)
+
+    def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
+        p = self.var_power
+        if p == 1:
+            return 2 * (torch.xlogy(y, y / mu) - (y - mu))
+        if p == 2:
+            return 2 * ((y - mu) / mu - torch.log(y / mu))
+        return 2 * (y ** (2 - p) / ((1 - p) * (2 - p)) - y * mu ** (1 - p) / (1 - p) + mu ** (2 - p) / (2 - p))
+
+    def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+        from .tweedie import extended_quasi_likelihood, log_density
+
+        if self.eql:
+            return extended_quasi_likelihood(self.var_power, self.unit_deviance(y, mu), y, weight, scale)
+        return log_density(self.var_power, y, mu, scale / weight)
+
+    def anscombe(self, y: Tensor, mu: Tensor) -> Tensor:
+        p = self.var_power
+        if p == 3:
+            return torch.log(y / mu) / torch.sqrt(mu)
+        a = 1 - p / 3
+        return (y**a - mu**a) / (a * mu ** (p / 6))
+
+    def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+        named = {0.0: Gaussian, 2.0: Gamma, 3.0: InverseGaussian}
+        if self.var_power not in named:
+            return super().get_distribution(mu, scale, var_weights)
+        return named[self.var_power](check_link=False).get_distribution(mu, scale, var_weights)
+
+
+def incomplete_beta(a: float, b: float, x: Tensor) -> Tensor:
+    """``int_0^x t^(a-1) (1-t)^(b-1) dt``."""
+    values = special.betainc(a, b, x.detach().cpu().numpy()) * special.beta(a, b)
+    return torch.as_tensor(values, dtype=x.dtype, device=x.device)

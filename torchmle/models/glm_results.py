@@ -1,0 +1,209 @@
+"""What generalised linear models report: deviances, residuals, pseudo R-squared."""
+
+from __future__ import annotations
+
+import math
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from .. import report
+from ..estimates import Array
+from ..families import Binomial
+from ..null import constant_only
+from ..results import Results
+
+
+class GLMResults(Results):
+    """A generalised linear model: deviance, dispersion, residuals."""
+
+    saved = (*Results.saved, "nobs", "llnull", "deviance", "null_deviance", "pearson_chi2")
+
+    @property
+    def family(self) -> Any:
+        """The family."""
+        return self.model.family
+
+    @cached_property
+    def nobs(self) -> int:  # type: ignore[override]
+        """Number of rows, whatever their frequency weights, as in statsmodels."""
+        return int(self.model.rows.n)
+
+    @property
+    def df_model(self) -> float:
+        """Rank of the design less one, whether or not it has a constant, as in statsmodels."""
+        return float(self.fit.rank - 1)
+
+    @property
+    def df_resid(self) -> float:
+        """Observations, frequencies counted, less coefficients."""
+        return float(self.fit.nobs - self.fit.rank)
+
+    @property
+    def method(self) -> str:
+        """The way the maximum was found."""
+        return "IRLS" if self.optim.method == "irls" else self.optim.method
+
+    # -- goodness of fit ---------------------------------------------------------------------------------------
+
+    @cached_property
+    def _discrepancies(self) -> tuple[float, float]:
+        return self.model.discrepancies(self.fit.z)
+
+    @cached_property
+    def deviance(self) -> float:
+        """Sum of weighted unit deviances."""
+        return self._discrepancies[1]
+
+    @cached_property
+    def pearson_chi2(self) -> float:
+        """Sum of weighted squared Pearson residuals."""
+        return self._discrepancies[0]
+
+    @cached_property
+    def _null(self) -> GLMResults:
+        """The fit of a constant; offset, exposure and weights kept."""
+        told = self.fit.settings.get("scale")
+        return constant_only(self.model).fit(scale=told, cov_type=None, disp=False)
+
+    @cached_property
+    def null_deviance(self) -> float:
+        """Deviance of the model with a constant alone."""
+        return self._null.deviance
+
+    @cached_property
+    def llnull(self) -> float:
+        """Log-likelihood of the model with a constant alone, at that model's own dispersion."""
+        return self._null.llf
+
+    @property
+    def null(self) -> Array:
+        """Means fitted by a constant alone, (n,)."""
+        return self._null.mu
+
+    def llf_scaled(self, scale: float | None = None) -> float:
+        """Log-likelihood at another dispersion."""
+        return self.model.loglike(self._with_zeros(), self.scale if scale is None else scale)
+
+    @property
+    def bic(self) -> float:
+        """Schwarz's criterion, -2 llf + k log n with n the sum of the frequencies."""
+        return -2 * self.llf + self.k_free * math.log(self.fit.nobs)
+
+    bic_llf = bic
+
+    @property
+    def bic_deviance(self) -> float:
+        """Raftery's (1995) criterion, deviance - df_resid log n."""
+        return self.deviance - self.df_resid * math.log(self.fit.nobs)
+
+    def pseudo_rsquared(self, kind: str = "cs") -> float:
+        """Pseudo R-squared: "cs" by Cox and Snell, "mcf" by McFadden."""
+        if kind.lower().startswith("mcf"):
+            return 1 - self.llf / self.llnull
+        if kind.lower() in ("cs", "cox", "coxsnell", "cox-snell"):
+            return 1 - math.exp((self.llnull - self.llf) * 2 / self.fit.nobs)
+        raise ValueError(f"only 'mcf' and 'cs' are pseudo R-squareds here, not {kind!r}")
+
+    # -- rows --------------------------------------------------------------------------------------------------
+
+    def _of_rows(self, values: Array) -> Any:
+        return pd.Series(values, index=self.model.index) if self.model.index is not None else values
+
+    @cached_property
+    def mu(self) -> Array:
+        """Fitted means, (n,) ndarray."""
+        return np.asarray(self.predict())
+
+    @property
+    def fittedvalues(self) -> Any:
+        """Fitted means."""
+        return self._of_rows(self.mu)
+
+    @property
+    def _trials(self) -> Any:
+        return self._column("trials")
+
+    def _column(self, name: str) -> Any:
+        """A row vector of the model, 1 when there is none."""
+        values = self.model.rows.get(name)
+        return 1.0 if values is None else values.double().cpu().numpy()
+
+    @property
+    def resid_response(self) -> Any:
+        """Response less mean; successes less their expected number."""
+        return self._of_rows(self._trials * (self.model.endog - self.mu))
+
+    @property
+    def resid_pearson(self) -> Any:
+        """``sqrt(n w) (y - mu) / sqrt(V)``, not divided by the scale."""
+        weight = np.sqrt(self._trials * self._column("var_weights"))
+        return self._of_rows(weight * (self.model.endog - self.mu) / np.sqrt(self.family.variance(self.mu)))
+
+    @property
+    def resid_working(self) -> Any:
+        """Response residuals on the scale of the linear predictor."""
+        return self._of_rows(np.asarray(self.resid_response) * self.family.link.deriv(self.mu))
+
+    @property
+    def resid_deviance(self) -> Any:
+        """Signed roots of the rows' deviances."""
+        weight = self._trials * self._column("var_weights")
+        return self._of_rows(self.family.resid_dev(self.model.endog, self.mu, var_weights=weight))
+
+    @property
+    def resid_anscombe(self) -> Any:
+        """Anscombe residuals divided by the root of the scale."""
+        return self._of_rows(self.resid_anscombe_scaled)
+
+    @property
+    def resid_anscombe_scaled(self) -> Array:
+        """Anscombe residuals divided by the root of the scale, (n,) ndarray."""
+        return self._anscombe(self.scale)
+
+    @property
+    def resid_anscombe_unscaled(self) -> Array:
+        """Anscombe residuals, (n,) ndarray."""
+        return self._anscombe(1.0)
+
+    def _anscombe(self, scale: float) -> Array:
+        weight = self._trials * self._column("var_weights")
+        return self.family.resid_anscombe(self.model.endog, self.mu, var_weights=weight, scale=scale)
+
+    # -- summary -----------------------------------------------------------------------------------------------
+
+    @property
+    def title(self) -> str:
+        return "Generalized Linear Model Regression Results"
+
+    def header(self) -> tuple[report.Pairs, report.Pairs]:
+        left: report.Pairs = [
+            ("Model:", type(self.model).__name__),
+            ("Model Family:", type(self.family).__name__),
+            ("Link Function:", type(self.family.link).__name__),
+            ("Method:", self.method),
+            *report.date_and_time(),
+            ("No. Iterations:", self.optim.iterations),
+            ("Covariance Type:", self.cov_type),
+        ]
+        right: report.Pairs = [
+            ("No. Observations:", self.nobs),
+            ("Df Residuals:", self.df_resid),
+            ("Df Model:", self.df_model),
+            ("Scale:", self.scale),
+            ("Log-Likelihood:", self.llf),
+            ("Deviance:", self.deviance),
+            ("Pearson chi2:", self.pearson_chi2),
+            ("Pseudo R-squ. (CS):", self.pseudo_rsquared("cs")),
+        ]
+        return left, right
+
+    def notes(self) -> list[str]:
+        standard = self.covariance is not None and self.cov_type == "nonrobust"
+        notes = super().notes()[1:] if standard else super().notes()
+        levels = self.model.design.response_levels
+        if isinstance(self.family, Binomial) and levels is not None:
+            notes.append(f"Event: {self.model.endog_names} = {levels[-1]}")
+        return notes
