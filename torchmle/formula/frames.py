@@ -73,7 +73,7 @@ def _response(design: Design, source: Source) -> tuple[torch.Tensor, dict[str, t
     outcome = design.outcome
     assert outcome is not None
     if tolerates_missing(outcome.codes):
-        columns = _columns(source, outcome.factors)
+        columns = needed_columns(source, outcome.factors)
         variables, complete = Variables(columns, source.labels()), None
     else:
         variables, complete = _variables(source, outcome.factors)
@@ -83,13 +83,13 @@ def _response(design: Design, source: Source) -> tuple[torch.Tensor, dict[str, t
 
 def _variables(source: Source, factors: Mapping[str, Factor]) -> tuple[Variables, np.ndarray | None]:
     """The factors' variables at the complete rows, and the mask of these."""
-    columns = _columns(source, factors)
+    columns = needed_columns(source, factors)
     as_levels = {factor.bare for factor in factors.values() if factor.bare is not None and factor.levels is not None}
     complete = complete_rows(columns, as_levels)
     return Variables(columns, source.labels(), complete), complete
 
 
-def _columns(source: Source, factors: Mapping[str, Factor]) -> dict[str, Column]:
+def needed_columns(source: Source, factors: Mapping[str, Factor]) -> dict[str, Column]:
     names = dict.fromkeys(name for factor in factors.values() for name in factor.variables)
     for name in names:
         if name not in source:

@@ -59,3 +59,17 @@ def _fill_part(out: np.ndarray, part: Part, values: Mapping[str, np.ndarray], ro
 def _columns(part: Part, name: str, values: Mapping[str, np.ndarray], rows: slice) -> np.ndarray:
     value = values[name][rows]
     return part.contrasts[name][value] if name in part.contrasts else value
+
+
+def fill_slopes(
+    coding: Coding, values: Mapping[str, np.ndarray], slopes: Mapping[str, np.ndarray], n: int
+) -> np.ndarray:
+    """Derivative of a design matrix, (n, k), from those of some of its numeric factors, by the product rule."""
+    out = np.zeros((n, len(coding.names)))
+    for part in coding.parts:
+        for name in part.factors:
+            if name in slopes:
+                share = np.empty((n, part.columns.stop - part.columns.start))
+                _fill_part(share, part, {**values, name: slopes[name]}, slice(0, n))
+                out[:, part.columns] += share
+    return out
