@@ -27,7 +27,7 @@ class BinaryResults(DiscreteResults):
     def pred_table(self, threshold: float = 0.5) -> Array:
         """Counts (2, 2) of actual by predicted outcomes."""
         actual, predicted = self.model.endog, np.asarray(self.predict()) > threshold
-        return np.histogram2d(actual, predicted.astype(float), bins=[0, 0.5, 1])[0]
+        return np.histogram2d(actual, predicted.astype(float), bins=np.array([0.0, 0.5, 1.0]))[0]
 
     @cached_property
     def _mu(self) -> Array:

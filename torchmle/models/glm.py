@@ -83,11 +83,12 @@ class GLM(RegressionModel):
         rows = {"offset": offset, "exposure": exposure, "freq_weights": freq_weights, "var_weights": var_weights}
         super().__init__(endog, exog, family=family, missing=missing, **rows, **arguments)
 
-    def configure(self, *, family: Family | None = None) -> None:
+    def configure(self, **settings: Any) -> None:
+        family = settings.get("family")
         if family is not None and not isinstance(family, Family):
             raise TypeError(f"family must be an instance such as families.Poisson(), not {family!r}")
         self.family = Gaussian() if family is None else family
-        self.parameters = {"mu": self.family.link.transform}
+        self.parameters = {"mu": self.family.link.transform}  # type: ignore[misc]  # this model's own
         self.family.warn_of_domain()
 
     @property
@@ -208,7 +209,7 @@ class GLM(RegressionModel):
             return Expected("nonrobust")
         return super().choose_covariance(cov_type, cov_kwds, method)
 
-    def fit(
+    def fit(  # type: ignore[override]  # statsmodels' order of arguments
         self,
         start_params: Any = None,
         maxiter: int | None = None,
@@ -220,7 +221,7 @@ class GLM(RegressionModel):
         use_t: bool | None = None,
         disp: bool | None = None,
         **options: Any,
-    ) -> GLMResults:
+    ) -> Any:
         """Maximise the likelihood; as `LikelihoodModel.fit`, with a choice of the dispersion.
 
         Parameters

@@ -27,7 +27,7 @@ class GLMResults(Results):
         return self.model.family
 
     @cached_property
-    def nobs(self) -> int:  # type: ignore[override]
+    def nobs(self) -> int:
         """Number of rows, whatever their frequency weights, as in statsmodels."""
         return int(self.model.rows.n)
 
@@ -63,7 +63,7 @@ class GLMResults(Results):
         return self._discrepancies[0]
 
     @cached_property
-    def _null(self) -> GLMResults:
+    def _null(self) -> Any:
         """The fit of a constant; offset, exposure and weights kept."""
         told = self.fit.settings.get("scale")
         return constant_only(self.model).fit(scale=told, cov_type=None, disp=False)
@@ -144,8 +144,8 @@ class GLMResults(Results):
 
     @property
     def resid_working(self) -> Any:
-        """Response residuals on the scale of the linear predictor."""
-        return self._of_rows(np.asarray(self.resid_response) * self.family.link.deriv(self.mu))
+        """Response (or share) less mean, on the scale of the linear predictor."""
+        return self._of_rows((self.model.endog - self.mu) * self.family.link.deriv(self.mu))
 
     @property
     def resid_deviance(self) -> Any:
