@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import torchmle as tm
-from torchmle.errors import FormulaError
+from torchmle.errors import FormulaError, SpecificationWarning
 
 N = 80
 
@@ -172,14 +172,16 @@ def test_exposure_multiplies_the_mean(df):
 
 def test_arrays_must_be_said_again(df):
     array = tm.Poisson.from_formula("c ~ x", df, exposure=df["e"].to_numpy()).fit(disp=False)
-    with pytest.raises(ValueError, match="exposure=1 for none"):
-        array.predict(df)
-    with pytest.raises(ValueError, match="exposure=1 for none"):
+    with pytest.warns(SpecificationWarning, match="exposure=1"):
+        close(array.predict(df), array.predict(df, exposure=1))
+    with pytest.warns(SpecificationWarning, match="exposure=1"):
         array.get_prediction(df)
     close(array.predict(df, exposure=df["e"].to_numpy()), array.fittedvalues)
     bare = tm.Poisson(df["c"], df[["x"]], offset=df["off"]).fit(disp=False)
-    with pytest.raises(ValueError, match="offset=0 for none"):
-        bare.predict(df[["x"]])
+    with pytest.warns(SpecificationWarning, match="offset=0"):
+        close(bare.predict(df[["x"]]), bare.predict(df[["x"]], offset=0))
+    with pytest.raises(TypeError, match="'offst'.*offset, exposure"):
+        bare.predict(df[["x"]], offst=0)
 
 
 # -- what is predicted ---------------------------------------------------------------------------------------------------------

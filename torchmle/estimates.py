@@ -32,6 +32,7 @@ class Estimates:
 
     saved: tuple[str, ...] = ("llf", "k_constant")
     default_use_t = False
+    assumes_constant = False  # whether `df_model` leaves out one column even where no constant is, as in statsmodels
 
     fit: Fit
     covariance: Covariance | None
@@ -221,11 +222,11 @@ class Estimates:
 
     @property
     def df_model(self) -> float:
-        """Free coefficients of the main predictor, less the constant."""
+        """Free coefficients of the main predictor, less the constant (or one, where a model is said to assume one)."""
         main = self.model.layout.blocks[0].reals if self.model.layout.blocks else slice(0, 0)
         held = {*self.fit.coordinates.fixed, *self.fit.coordinates.dropped}
         free = sum(i not in held for i in range(main.start, main.stop))
-        return float(free - self.k_constant)
+        return float(free - (1 if self.assumes_constant else self.k_constant))
 
     @property
     def df_resid(self) -> float:

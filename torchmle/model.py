@@ -16,8 +16,10 @@ import torch
 from .arguments import EVERY_MODEL, Arguments, sort_arguments
 from .data import Data
 from .devices import Placement, place
+from .door import learned, refuse_extremes
 from .errors import ModelError
 from .formula import Design, Rows, caller_environment, design_from_arrays, design_from_formula, late_column
+from .model_data import ModelData
 from .parameters import Parameters
 from .processes import same_everywhere
 from .starts import total_weight
@@ -36,6 +38,7 @@ class Model:
     parameters: ClassVar[Mapping[str, Transform | VectorTransform]] = NO_PARAMETERS
     row_arguments: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[tuple[str, ...]] = ()
+    prediction_arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
         self,
@@ -43,11 +46,13 @@ class Model:
         exog: Any = None,
         *,
         missing: str = "none",
+        hasconst: bool | None = None,
         device: Any = None,
         dtype: torch.dtype | None = None,
         process_group: Any = None,
         **arguments: Any,
     ):
+        self.hasconst = hasconst
         self.configure(**{name: arguments.pop(name) for name in self.settings if name in arguments})
         given = type(self)._sorted(arguments)
         if isinstance(endog, Rows):
@@ -77,7 +82,7 @@ class Model:
                 f"freq_weights say how many times each row counts: they must not be negative, infinite or all zero; "
                 f"they run from {float(counts.min()):g} to {float(counts.max()):g}"
             )
-        same_everywhere(_learned(self.design), process_group)
+        same_everywhere(learned(self.design), process_group)
         refuse_extremes(data, self.design)
         return self.prepare(data.to(self.placement.device, self.placement.dtype).with_group(process_group))
 
@@ -90,7 +95,8 @@ class Model:
         drop_cols: Any = None,
         *,
         missing: str = "drop",
-        eval_env: int = 0,
+        hasconst: bool | None = None,
+        eval_env: Any = 0,
         device: Any = None,
         dtype: torch.dtype | None = None,
         process_group: Any = None,
@@ -110,8 +116,10 @@ class Model:
             Columns of the design to leave out.
         missing : {"drop", "raise", "none"}
             Incomplete rows are dropped on the raw variables of all formulas and row arguments together.
-        eval_env : int
-            How many frames above the caller to look up names that are not columns.
+        hasconst : bool, optional
+            Whether the design has a constant; by default that is found out.
+        eval_env : int, dict or patsy.EvalEnvironment
+            Where to look up names that are not columns: so many frames above the caller, or these values.
         **arguments
             Row arguments as column names, arrays or Series; ``sigma="~ w"`` for a parameter's own formula,
             ``sigma=2.0`` to fix it.
@@ -132,7 +140,8 @@ class Model:
             subset=subset,
             drop_cols=drop_cols,
         )
-        return cls(rows, data, device=device, dtype=dtype, process_group=process_group, **settings, **given.fixed)
+        placed = {"device": device, "dtype": dtype, "process_group": process_group}
+        return cls(rows, data, hasconst=hasconst, **placed, **settings, **given.fixed)
 
     @classmethod
     def _sorted(cls, arguments: Mapping[str, Any]) -> Arguments:
@@ -188,7 +197,7 @@ class Model:
         """A model that predicts and prints, but has no rows."""
         model = cls.__new__(cls)
         vars(model).update(
-            design=design, frame=None, index=None, kept=None, fixed_values={}, _rows=None, shift=dict(shift),
+            design=design, frame=None, index=None, kept=None, fixed_values={}, hasconst=None, _rows=None, shift=dict(shift),
             placement=Placement(torch.device("cpu"), torch.float64), **state,
         )  # fmt: skip
         model.layout = model.make_layout()
@@ -216,6 +225,11 @@ class Model:
         return list(self.design.columns.get(self.predictors()[0], ()))
 
     @property
+    def data(self) -> ModelData:
+        """Names, labels and arrays of the rows, as statsmodels calls them."""
+        return ModelData(self)
+
+    @property
     def endog(self) -> Any:
         """The response, an ndarray on the CPU."""
         return self.rows.y.cpu().numpy()
@@ -232,6 +246,15 @@ class Model:
         return total_weight(self.rows)
 
     k_constant: Any = 0
+
+    @property
+    def _init_keys(self) -> list[str]:
+        return [*self.given_arguments, *self.settings]
+
+    def _get_init_kwds(self) -> dict[str, Any]:
+        """Keywords with which ``type(model)(endog, exog, **keywords)`` is the same model."""
+        told = {name: getattr(self, name) for name in self.settings if hasattr(self, name)}
+        return {**told, **{name: self.rows.columns[name].cpu().numpy() for name in self.given_arguments}}
 
     # -- rows --------------------------------------------------------------------------------------------------
 
@@ -294,7 +317,7 @@ class Model:
             main, *others = self.design.formulas
             if others:
                 raise ValueError(f"with transform=False exog is the matrix of {main}; {others[0]} needs a frame too")
-            rows = design_from_arrays(np.zeros(len(exog)), {main: exog}, arguments=rest)
+            rows = self.design.rows(exog, arguments=rest, transform=False)
         data = rows.data.to(self.placement.device)
         added = {name: torch.full((data.n,), value, dtype=torch.float64, device=data.device)
                  for name, value in constants.items()}  # fmt: skip
@@ -303,39 +326,3 @@ class Model:
     def prepare_prediction(self, data: Data) -> Data:
         """Add the columns that predictions need; there may be no response."""
         return data
-
-
-EXTREME = (
-    1e40  # beyond this, or below its inverse, squares overflow soon and a coefficient passes for one that runs away
-)
-SAMPLE_ROWS = 10_000
-
-
-def refuse_extremes(data: Data, design: Design) -> None:
-    """Refuse columns out of any reasonable unit, going by a sample of the rows.
-
-    Raises
-    ------
-    ValueError
-        With the name of the column.
-    """
-    named = [(design.columns[key], x) for key, x in data.x.items()]
-    if data.response is not None:  # of times and events, only the times
-        named.append((design.response if data.response.ndim == 2 else (design.response_label,), data.response))
-    for names, values in named:
-        size = values[:: max(1, len(values) // SAMPLE_ROWS)].abs().reshape(-1, len(names)).amax(0).tolist()
-        for name, largest in zip(names, size, strict=True):
-            if largest > EXTREME or 0 < largest < 1 / EXTREME:
-                kind = "values as large as" if largest > 1 else "no value larger than"
-                raise ValueError(f"{name!r} has {kind} {largest:.3g}, which loses digits or overflows; rescale it")
-
-
-def _learned(design: Design) -> dict[str, Any]:
-    """What a design took from the rows it has seen, in plain values."""
-    factors = design.factors.items()
-    return {
-        "columns": {name: list(columns) for name, columns in design.columns.items()},
-        "levels": {name: factor.levels for name, factor in factors if factor.levels is not None},
-        "classes of the response": design.response_levels,
-        "transforms": {name: [str(vars(t)) for t in f.expression.transforms.values()] for name, f in factors},
-    }

@@ -191,6 +191,8 @@ class RegressionModel(LikelihoodModel):
     @cached_property
     def k_constant(self) -> int:
         """1 when the main design has a constant: a column, or a combination of columns such as a full set of dummies."""
+        if self.hasconst is not None:
+            return int(self.hasconst)
         name = next(iter(self.parameters))
         if name not in self.design.columns:
             return 1

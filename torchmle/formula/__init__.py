@@ -1,6 +1,6 @@
 """Formulas and matrices to rows: the only package that knows patsy, strings and frames."""
 
-from .arrays import design_from_arrays
+from .arrays import constant_columns, design_from_arrays
 from .build import design_from_formula
 from .design import Design, Rows
 from .design_info import design_info
@@ -13,6 +13,7 @@ __all__ = [
     "Rows",
     "Surv",
     "caller_environment",
+    "constant_columns",
     "design_from_arrays",
     "design_from_formula",
     "design_info",

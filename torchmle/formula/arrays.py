@@ -213,14 +213,15 @@ def _column_names(matrix: _Matrix) -> tuple[str, ...]:
     if matrix.names:
         return matrix.names
     k = matrix.values.shape[1]
-    constant = _constant_columns(matrix.values) if len(matrix.values) else []
+    constant = constant_columns(matrix.values) if len(matrix.values) else []
     names = [f"x{at}" for at in range(1, k + 1 - bool(constant))]
     if constant:
         names.insert(constant[0], "const")
     return tuple(names)
 
 
-def _constant_columns(values: Tensor) -> list[int]:
+def constant_columns(values: Tensor) -> list[int]:
+    """Positions of the columns whose values are all the same."""
     # the first rows rule out nearly all columns, so that a pass over the data looks at one or two
     head = values[:64]
     candidates = torch.nonzero((head == head[0]).all(dim=0)).flatten().tolist()

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterable, Mapping
+from numbers import Integral
 from types import FrameType
+from typing import Any
 
 import patsy
 import patsy.builtins
@@ -21,22 +23,31 @@ BUILTINS: Mapping[str, object] = {
 """What every formula can use unless a caller's variable of the same name hides it, as in patsy."""
 
 
-def caller_environment(eval_env: int = 0) -> patsy.EvalEnvironment:
+def caller_environment(eval_env: Any = 0) -> patsy.EvalEnvironment:
     """Namespace of the first frame outside this package, so that wrappers inside it need not count frames.
 
     Parameters
     ----------
-    eval_env : int
-        How many frames further out to look; -1 gives an empty namespace (only patsy's builtins).
+    eval_env : int, mapping or EvalEnvironment
+        How many frames further out to look, -1 for an empty namespace (only patsy's builtins); or the values of the
+        names themselves.
 
     Raises
     ------
+    TypeError
+        It is none of these.
     ValueError
         If the call stack is not that deep.
     """
+    if isinstance(eval_env, patsy.EvalEnvironment):
+        return eval_env
+    if isinstance(eval_env, Mapping):
+        return patsy.EvalEnvironment([dict(eval_env)])
+    if not isinstance(eval_env, Integral):
+        raise TypeError(f"eval_env must be a number of frames, a dict or a patsy.EvalEnvironment, not {eval_env!r}")
     if eval_env == -1:
         return patsy.EvalEnvironment([{}])
-    return patsy.EvalEnvironment.capture(frames_inside() + eval_env)
+    return patsy.EvalEnvironment.capture(frames_inside() + int(eval_env))
 
 
 def frames_inside() -> int:

@@ -66,6 +66,8 @@ def _by_predictor(design: Design, data: Any) -> dict[str, Any]:
 
 
 def _as_rows(value: Any, k: int) -> Any:
+    if isinstance(value, pd.Series) and k != 1:
+        value = value.to_frame().T  # one row, labelled by the name
     if not isinstance(value, (pd.DataFrame, Tensor)):
         array = np.asarray(value)
         if array.ndim < 2 and k != 1 and not array.dtype.names:

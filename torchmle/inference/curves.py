@@ -82,7 +82,7 @@ def survival_curves(
     grid = time_grid(results, times)
     if new is None:
         return [SurvivalCurve("average", "all", grid, *_average(results, grid))]
-    rows, index = new_rows(results, new, True, arguments)
+    rows, index = new_rows(results.model, new, True, arguments)
     repeated = rows.take(torch.arange(rows.n, device=rows.device).repeat_interleave(len(grid)))
     tiled = torch.as_tensor(np.tile(grid, rows.n), device=rows.device)
     found = prediction(results, repeated.with_columns(times=tiled), "survival", None)

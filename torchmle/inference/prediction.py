@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,7 @@ from torch import Tensor
 
 from ..autodiff import row_slopes
 from ..data import Data
+from ..errors import FormulaError, SpecificationWarning
 from ..sums import row_map
 from ..transforms import Identity, Transform
 from .distributions import quantile
@@ -93,10 +96,9 @@ class Prediction:
         return pd.DataFrame(columns, index=self.index)
 
 
-def predicted_values(results: Results, data: Data, which: str) -> Array:
-    """A predicted quantity of each row."""
-    model: RegressionModel = results.model
-    z = results.fit.z.to(data.device)
+def predicted_values(model: RegressionModel, z: Tensor, data: Data, which: str) -> Array:
+    """A predicted quantity of each row at z."""
+    z = z.to(data.device)
 
     def rows(block: Data) -> Tensor:
         return model.predict_rows(which, model.values(model.eta(z, block)), block)
@@ -155,26 +157,47 @@ def _delta(results: Results, data: Data, which: str) -> tuple[Array, Array]:
     return both[:, 0], both[:, 1]
 
 
-def new_rows(results: Results, exog: Any, transform: bool, arguments: dict[str, Any]) -> tuple[Data, pd.Index | None]:
+def new_rows(model: Any, exog: Any, transform: bool, arguments: Mapping[str, Any]) -> tuple[Data, pd.Index | None]:
     """The training rows, or new ones through the design, in the data's coordinates.
+
+    An offset or exposure that the fit took from a column is read from the new data's column of that name. One that it
+    took from an array does not count for new rows unless it is given again, as in statsmodels; a warning says so.
 
     Raises
     ------
-    ValueError
-        An offset or exposure was part of the fit as an array and is not given for the new rows.
+    TypeError
+        For an argument that is not row-shaped.
+    FormulaError
+        The new data do not have a column that is needed, or a category is new.
     """
-    model = results.model
     if not hasattr(model, "predict_rows"):
         raise ValueError(
             f"{type(model).__name__} does not say what it predicts; a RegressionModel predicts its parameters and mean"
         )
     given = {name: value for name, value in arguments.items() if value is not None}
+    known = tuple(dict.fromkeys((*model.linear_arguments(), *model.row_arguments, *model.prediction_arguments)))
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise TypeError(f"predictions of {type(model).__name__} do not take {unknown[0]!r}; they take "
+                        f"{', '.join(('which', *known))}")  # fmt: skip
     if exog is None:
         return model.training_rows(given), model.index
     for name in model.linear_arguments():
         if name not in given and name not in model.design.row_names and name in model.given_arguments:
-            raise ValueError(
-                f"the model was fitted with {name}=, so predictions need one for the new rows: pass {name}=, "
-                f"with {name}={1 if name == 'exposure' else 0} for none"
+            none = 1 if name == "exposure" else 0
+            warnings.warn(
+                f"the model was fitted with {name}=, and it does not carry over to new rows: they are predicted with "
+                f"{name}={none}; pass {name}= (or {name}={none}, if that is meant)",
+                SpecificationWarning,
+                stacklevel=4,
             )
-    return model.predict_data(exog, transform, given)
+    try:
+        return model.predict_data(exog, transform, given)
+    except FormulaError as error:
+        raise FormulaError(f"{NEEDS_A_FRAME}{error}") from None
+
+
+NEEDS_A_FRAME = (
+    "predict requires that you use a DataFrame when predicting from a model\n"
+    "that was created using the formula api.\n\n"
+)

@@ -18,11 +18,7 @@ class DiscreteResults(Results):
     """A discrete model: pseudo R-squared and the likelihood-ratio test against a constant."""
 
     saved = (*Results.saved, "llnull")
-
-    @property
-    def df_model(self) -> float:
-        """Rank of the design less one, whether or not it has a constant, as in statsmodels."""
-        return float(self.fit.rank - 1)
+    assumes_constant = True
 
     @cached_property
     def llnull(self) -> float:

@@ -94,6 +94,7 @@ class ExponentialSurvival(RegressionModel):
 
     parameters = {"rate": Log()}
     row_arguments: ClassVar[tuple[str, ...]] = ("event", "entry", "offset")
+    prediction_arguments = ("times",)
     results_class = SurvivalResults
     exact_or_right: bool  # no left- or interval-censored rows
     form = "Coefficients are log hazard ratios: hazard = exp(linear predictor)"

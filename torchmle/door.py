@@ -1,0 +1,43 @@
+"""What is checked once, at the door of a model: numbers out of any reasonable unit, and what processes must share."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from .data import Data
+from .formula import Design
+
+EXTREME = (
+    1e40  # beyond this, or below its inverse, squares overflow soon and a coefficient passes for one that runs away
+)
+SAMPLE_ROWS = 10_000
+
+
+def refuse_extremes(data: Data, design: Design) -> None:
+    """Refuse columns out of any reasonable unit, going by a sample of the rows.
+
+    Raises
+    ------
+    ValueError
+        With the name of the column.
+    """
+    named = [(design.columns[key], x) for key, x in data.x.items()]
+    if data.response is not None:  # of times and events, only the times
+        named.append((design.response if data.response.ndim == 2 else (design.response_label,), data.response))
+    for names, values in named:
+        size = values[:: max(1, len(values) // SAMPLE_ROWS)].abs().reshape(-1, len(names)).amax(0).tolist()
+        for name, largest in zip(names, size, strict=True):
+            if largest > EXTREME or 0 < largest < 1 / EXTREME:
+                kind = "values as large as" if largest > 1 else "no value larger than"
+                raise ValueError(f"{name!r} has {kind} {largest:.3g}, which loses digits or overflows; rescale it")
+
+
+def learned(design: Design) -> dict[str, Any]:
+    """What a design took from the rows it has seen, in plain values."""
+    factors = design.factors.items()
+    return {
+        "columns": {name: list(columns) for name, columns in design.columns.items()},
+        "levels": {name: factor.levels for name, factor in factors if factor.levels is not None},
+        "classes of the response": design.response_levels,
+        "transforms": {name: [str(vars(t)) for t in f.expression.transforms.values()] for name, f in factors},
+    }

@@ -1,0 +1,44 @@
+"""Derivatives of a log-likelihood in the parameters as they are reported."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from .likelihood import LikelihoodModel
+
+
+def inverse_jacobian(model: LikelihoodModel, z: Tensor) -> Tensor:
+    """d z / d reported, (k, k).
+
+    Raises
+    ------
+    ValueError
+        There are more reported parameters than free ones.
+    """
+    jacobian = model.layout.jacobian(model.coordinates.theta(z))
+    if len(jacobian) != len(z):
+        raise ValueError(
+            f"the {len(jacobian)} reported parameters are functions of {len(z)} free ones, so the log-likelihood has no "
+            "derivatives in them one by one"
+        )
+    inverse = torch.linalg.inv(jacobian)
+    return inverse if model.coordinates.uncentre is None else model.coordinates.centre @ inverse
+
+
+def reported_derivatives(model: LikelihoodModel, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Score and Hessian in the reported parameters.
+
+    With ``l(theta) = L(g(theta))``: ``H_L = J^-T (H_l - sum_i (dL/dg_i) d2g_i) J^-1``.
+    """
+    _, score, hessian = model.sums(z, 2)
+    inverse = inverse_jacobian(model, z)
+    reported = inverse.T @ score
+    if not model.layout.is_identity:
+        curvature = model.layout.curvature(model.coordinates.theta(z), reported)
+        uncentre = model.coordinates.uncentre
+        hessian = hessian - (curvature if uncentre is None else uncentre.T @ curvature @ uncentre)
+    return reported, inverse.T @ hessian @ inverse
