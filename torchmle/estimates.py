@@ -40,6 +40,8 @@ class Estimates:
 
     def __init__(self, fit: Fit, covariance: Covariance | None, use_t: bool | None = None):
         robust = covariance is not None and covariance.robust
+        if use_t is None and covariance is not None:
+            use_t = covariance.use_t
         vars(self).update(
             fit=fit,
             covariance=covariance,
@@ -215,10 +217,11 @@ class Estimates:
         """Observations: rows, or the sum of their frequency weights."""
         return self.fit.nobs
 
-    @property
+    @cached_property
     def scale(self) -> float:
-        """Dispersion; 1 for models that have none."""
-        return self.fit.scale
+        """Dispersion, estimated or given; 1 for models that have none."""
+        given = None if self.covariance is None else self.covariance.fixed_scale
+        return self.fit.scale if given is None else given
 
     @property
     def df_model(self) -> float:
@@ -259,8 +262,9 @@ class Estimates:
 
     @property
     def cov_kwds(self) -> dict[str, Any]:
-        """The note on the covariance, with its cluster counts."""
-        found: dict[str, Any] = {"description": self.estimate.description}
+        """The note on the covariance, with its options and cluster counts."""
+        options = {} if self.covariance is None else self.covariance.described()
+        found: dict[str, Any] = {"description": self.estimate.description, **options}
         if self.estimate.n_groups:
             found["n_groups"] = self.estimate.n_groups
         return found

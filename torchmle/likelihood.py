@@ -209,8 +209,13 @@ class LikelihoodModel(Model):
         """Expected information in z, (k, k), for models that have it in closed form."""
         raise ValueError(f"{type(self).__name__} has no expected information in closed form; use cov_type='nonrobust'")
 
-    def block_leverage(self, z: Tensor, data: Data, bread: Tensor) -> Tensor:
-        """Leverages of a block's rows, for models that have them."""
+    @property
+    def knows_expected_information(self) -> bool:
+        """Whether the expected information has a closed form here."""
+        return type(self).expected_information is not LikelihoodModel.expected_information
+
+    def block_leverage(self, z: Tensor, data: Data, bread: Tensor, expected: bool = False) -> Tensor:
+        """Leverages of a block's rows, by the observed or the expected information, for models that have them."""
         raise ValueError(f"{type(self).__name__} has no leverages, so HC2 and HC3 are not defined; use HC0 or HC1")
 
     # -- fitting -----------------------------------------------------------------------------------------------

@@ -173,17 +173,25 @@ class RegressionModel(LikelihoodModel):
             parts.append(gj[:, None] if x is None else x * gj[:, None])
         return torch.cat(parts, 1)
 
-    def block_leverage(self, z: Tensor, data: Data, bread: Tensor) -> Tensor:
+    def expected_curvature(self, eta: Eta, data: Data) -> Tensor:
+        """Expected second derivative of each row in its one linear predictor, (n,).
+
+        The observed one, which it is for a canonical link; models with others override it.
+        """
+        return self.eta_derivatives(eta, data, 2)[2][0][0]
+
+    def block_leverage(self, z: Tensor, data: Data, bread: Tensor, expected: bool = False) -> Tensor:
         """Diagonal of the hat matrix of the weighted design, (n,): ``w_i x_i' (X'WX)^-1 x_i`` with W = -h.
 
-        Defined for models with one linear predictor.
+        Defined for models with one linear predictor.  h is the observed second derivative, or the expected one.
         """
         if len(self.layout.blocks) > 1:
             raise ValueError(
                 f"{type(self).__name__} has {len(self.layout.blocks)} linear predictors, so leverages and the "
                 "HC2 and HC3 covariances built on them are not defined; use HC0 or HC1"
             )
-        _, _, ((h,),) = self.eta_derivatives(self.eta(z, data), data, 2)
+        eta = self.eta(z, data)
+        h = self.expected_curvature(eta, data) if expected else self.eta_derivatives(eta, data, 2)[2][0][0]
         x = data.x.get(self.layout.blocks[0].name)
         quadratic = bread[0, 0].expand(data.n) if x is None else ((x @ bread) * x).sum(1)
         return -h * quadratic

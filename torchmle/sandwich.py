@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .linalg import invert_information
 from .processes import gather
 from .sums import row_sums
 
@@ -21,8 +22,22 @@ if TYPE_CHECKING:
 EXACT_FIT = 1e-10  # 1 - leverage below which it is rounding error
 
 
-def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
+def bread(fit: Fit, expected: bool = False) -> Tensor:
+    """Inverse of the information in z: the observed one, or the expected one if it is asked for and the model has it."""
+    return expected_bread(fit) if expected and fit.model.knows_expected_information else fit.bread
+
+
+def expected_bread(fit: Fit) -> Tensor:
+    """Inverse of the expected information in z, zero for what is held, (k, k)."""
+    information = fit.coordinates.free_hessian(fit.model.expected_information(fit.z))
+    return fit.coordinates.spread(invert_information(information).matrix)
+
+
+def meat(fit: Fit, leverage_power: float = 0.0, expected: bool = False) -> Tensor:
     """``sum w_i s_i s_i'``, each score divided by ``(1 - h_i) ** leverage_power``, (k, k).
+
+    Frequency weights w_i count rows; other weights are part of the scores.  Leverages of the observed information, or
+    of the expected one.
 
     Raises
     ------
@@ -30,13 +45,14 @@ def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
         A leverage of 1, where score and divisor are both zero and rounding errors would decide.
     """
     device = fit.model.rows.device
-    z, bread = fit.z.to(device), fit.bread.to(device)
+    expected = expected and fit.model.knows_expected_information
+    z, inverse = fit.z.to(device), bread(fit, expected).to(device)
 
     def block_meat(block: Data) -> tuple[Tensor, Tensor]:
         scores, weights = fit.model.block_scores(z, block), block.get("freq_weights")
         bound = scores.new_zeros(())
         if leverage_power:
-            free = 1 - fit.model.block_leverage(z, block, bread)
+            free = 1 - fit.model.block_leverage(z, block, inverse, expected)
             bound = ((free < EXACT_FIT) & (torch.ones_like(free) if weights is None else weights).gt(0)).sum()
             scores = scores / free.clamp_min(EXACT_FIT).pow(leverage_power)[:, None]
         return scores.T @ (scores if weights is None else scores * weights[:, None]), bound.double()
@@ -52,6 +68,12 @@ def meat(fit: Fit, leverage_power: float = 0.0) -> Tensor:
 
 def cluster_meat(fit: Fit, codes: np.ndarray, groups: int) -> Tensor:
     """``sum_g S_g S_g'`` with S_g the sum of the weighted scores of group g, (k, k)."""
+    totals = cluster_totals(fit, codes, groups)
+    return totals.T @ totals
+
+
+def cluster_totals(fit: Fit, codes: np.ndarray, groups: int) -> Tensor:
+    """Sums of the weighted scores of each group, (groups, k)."""
     device = fit.model.rows.device
     z = fit.z.to(device)
     data = fit.model.rows.with_columns(cluster_code=torch.as_tensor(codes, device=device))
@@ -63,12 +85,12 @@ def cluster_meat(fit: Fit, codes: np.ndarray, groups: int) -> Tensor:
         return (totals.index_add_(0, block.cluster_code, scores),)
 
     (totals,) = row_sums(block_totals, data, numbers=groups * fit.model.layout.size)
-    return totals.T @ totals
+    return totals
 
 
-def sandwich(bread: Tensor, filling: Tensor) -> Tensor:
+def sandwich(slices: Tensor, filling: Tensor) -> Tensor:
     """``bread @ filling @ bread``, symmetric to the last bit."""
-    product = bread @ filling @ bread
+    product = slices @ filling @ slices
     return (product + product.T) / 2
 
 

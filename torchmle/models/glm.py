@@ -206,7 +206,7 @@ class GLM(RegressionModel):
         self, cov_type: str | None, cov_kwds: Mapping[str, Any] | None, method: str
     ) -> Covariance | None:
         if cov_type is not None and cov_type.lower() == "nonrobust" and method == "irls" and not cov_kwds:
-            return Expected("nonrobust")
+            return Expected(name="nonrobust")
         return super().choose_covariance(cov_type, cov_kwds, method)
 
     def fit(  # type: ignore[override]  # statsmodels' order of arguments

@@ -1,0 +1,73 @@
+"""Covariances that rest on the likelihood: observed and expected information, outer product of scores, a given scale."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ..linalg import invert_information
+from ..sandwich import expected_bread, meat
+from .base import Covariance, Estimate
+
+if TYPE_CHECKING:
+    from ..fit import Fit
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nonrobust(Covariance):
+    """Inverse of the observed information, times the dispersion."""
+
+    name: str = "nonrobust"
+    robust: ClassVar[bool] = False
+
+    def estimate(self, fit: Fit) -> Estimate:
+        note = "Standard Errors assume that the covariance matrix of the errors is correctly specified."
+        return Estimate(self.scaled(fit.bread * fit.scale), note)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expected(Covariance):
+    """Inverse of the expected information, times the dispersion."""
+
+    name: str = "eim"
+    robust: ClassVar[bool] = False
+
+    def estimate(self, fit: Fit) -> Estimate:
+        matrix = self.scaled(expected_bread(fit) * fit.scale)
+        return Estimate(matrix, "Standard Errors by the expected information.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class OPG(Covariance):
+    """Inverse of the outer product of the scores."""
+
+    name: str = "opg"
+    robust: ClassVar[bool] = False
+
+    def estimate(self, fit: Fit) -> Estimate:
+        inverse = invert_information(fit.coordinates.free_hessian(meat(fit))).matrix
+        return Estimate(
+            self.scaled(fit.coordinates.spread(inverse) * fit.scale**2),
+            "Standard Errors by the outer product of the gradients (OPG).",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedScale(Covariance):
+    """Inverse of the observed information times a dispersion that is known, 1 unless one is given."""
+
+    options: ClassVar[tuple[str, ...]] = ("scale",)
+    robust: ClassVar[bool] = False
+    name: str = "fixed scale"
+    scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        if not 0 < float(self.scale) < float("inf"):
+            raise ValueError(f"scale must be positive and finite, not {self.scale!r}")
+
+    @property
+    def fixed_scale(self) -> float:
+        return float(self.scale)
+
+    def estimate(self, fit: Fit) -> Estimate:
+        return Estimate(self.scaled(fit.bread * self.scale), "Standard Errors are based on fixed scale")

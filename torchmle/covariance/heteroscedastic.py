@@ -1,0 +1,42 @@
+"""Heteroscedasticity-robust covariances, HC0 to HC3."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, ClassVar
+
+from ..sandwich import bread, meat, sandwich
+from .base import Covariance, Estimate, per_degree, refuse_unknown
+
+if TYPE_CHECKING:
+    from ..fit import Fit
+
+LEVERAGE_POWER = {"HC2": 0.5, "HC3": 1.0}
+
+
+@dataclass(frozen=True, kw_only=True)
+class HC(Covariance):
+    """Heteroscedasticity robust: HC0 to HC3 (Eicker 1967, Huber 1967, White 1980, MacKinnon and White 1985).
+
+    Attributes
+    ----------
+    convention : {"statsmodels", "R", "stata", "none"}
+        "R": bread and leverages of the expected information, as sandwich::vcovHC of a glm.  "stata": HC1 of a
+        nonlinear model is n / (n - 1).
+    """
+
+    options: ClassVar[tuple[str, ...]] = ("convention",)
+    name: str = "HC0"
+    convention: str = "statsmodels"
+
+    def __post_init__(self) -> None:
+        refuse_unknown(self.convention)
+
+    def estimate(self, fit: Fit) -> Estimate:
+        expected = self.convention == "R"
+        filling = meat(fit, leverage_power=LEVERAGE_POWER.get(self.name, 0.0), expected=expected)
+        matrix = sandwich(bread(fit, expected), filling) * (self._factor(fit) if self.name == "HC1" else 1.0)
+        return Estimate(self.scaled(matrix), f"Standard Errors are heteroscedasticity robust ({self.name})")
+
+    def _factor(self, fit: Fit) -> float:
+        return per_degree(fit.nobs, 1 if self.convention == "stata" and not fit.model.linear else fit.rank)
