@@ -12,7 +12,7 @@ import pandas as pd
 from . import io, plots, report
 from .errors import ConvergenceWarning, RankWarning
 from .estimates import Array, Estimates
-from .inference import likelihood_ratio, margins, prediction, wald
+from .inference import likelihood_ratio, margeff, margins, prediction, wald
 from .summary import Summary
 
 if TYPE_CHECKING:
@@ -192,6 +192,29 @@ class Results(Estimates):
         (1,)
         """
         return margins.margins(self, variables, at, method, which, contrast, arguments)
+
+    def get_margeff(
+        self,
+        at: str = "overall",
+        method: str = "dydx",
+        atexog: Any = None,
+        dummy: bool = False,
+        count: bool = False,
+        which: str = "mean",
+    ) -> margeff.ColumnMargins:
+        """Marginal effects of the columns of the design, in statsmodels' form; `margins` follows the formula.
+
+        Parameters
+        ----------
+        at : {"overall", "mean", "median", "zero", "all"}
+            Averages over the rows, effects at one middle row, or at each row (without standard errors).
+        method : {"dydx", "eyex", "dyex", "eydx"}
+        atexog : dict or array_like, optional
+            Columns to set, by position or name, or a whole matrix.
+        dummy, count : bool
+            Changes from 0 to 1 for columns of zeros and ones; half the change over two units for counts.
+        """
+        return margeff.get_margeff(self, at, method, atexog, dummy, count, which)
 
     # -- tests -------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ Definitions as in R's marginaleffects (avg_slopes, avg_comparisons) and Stata's 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -28,9 +28,9 @@ from ..summary import Summary, coefficient_table
 from ..sums import row_map, row_sums
 from . import wald
 from .distributions import quantile, two_sided
-from .effects import METHODS, Effect, contrast_effects, slope_effects
+from .effects import METHODS, Effect
 from .points import Point, points
-from .variables import Move, Slope, Variables, variables_of
+from .variables import Move, Setting, Variables, variables_of
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -157,30 +157,20 @@ def margins(
     labels, values, gradients = [], [], []
     for point in points(results, known, at, arguments):
         for move in moves:
-            estimate, gradient = _estimate(results, known, point, move, which, method)
-            labels += _labels(results, point, move, len(estimate))
-            values.append(estimate)
+            value, gradient = estimate(results, known, point, move, which, method)
+            labels += _labels(results, point, move, len(value))
+            values.append(value)
             gradients.append(gradient)
     df = results.df_inference if results.use_t else None
     words = at if isinstance(at, str) else "given values"
     return Margins(results, pd.DataFrame(labels), np.concatenate(values), np.concatenate(gradients), method, words, df)
 
 
-def _estimate(
+def estimate(
     results: Results, known: Variables, point: Point, move: Move, which: str, method: str
 ) -> tuple[Array, Array]:
     """Effects of one move at one point and their gradients; for each outcome, and of single rows one by one."""
-    model = results.model
-    z = results.fit.z.to(point.data.device)
-
-    def effects(block: Data) -> list[Effect]:
-        moving = known.moving(block, point.frame_of(block))
-        if isinstance(move, Slope):
-            moved, value = moving.slopes(move.variable), moving.numbers(move.variable)
-            return slope_effects(model, which, z, block, moved, value, method)
-        high, low = (block.with_designs(moving.moved(move.variable, value)) for value in (move.high, move.low))
-        return contrast_effects(model, which, z, high, low, method)
-
+    model, effects = results.model, effects_of(results, known, point, move, which, method)
     if point.rows is not None:  # each row by itself
 
         def each(block: Data) -> Tensor:
@@ -193,7 +183,7 @@ def _estimate(
 
     def totals(block: Data) -> tuple[Tensor, Tensor, Tensor]:
         weights = block.get("freq_weights")
-        weights = torch.ones(block.n, dtype=z.dtype, device=z.device) if weights is None else weights
+        weights = torch.ones(block.n, dtype=torch.float64, device=block.device) if weights is None else weights
         sums = [effect.total(model, weights) for effect in effects(block)]
         return torch.stack([s for s, _ in sums]), torch.stack([g for _, g in sums]), weights.sum()
 
@@ -201,8 +191,16 @@ def _estimate(
     return (value / weight).numpy(), (gradient / weight).numpy()
 
 
+def effects_of(
+    results: Results, known: Variables, point: Point, move: Move, which: str, method: str
+) -> Callable[[Data], list[Effect]]:
+    """The effects of one move at the rows of a block of a point."""
+    setting = Setting(results.model, results.fit.z.to(point.data.device), which, method)
+    return lambda block: move.effects(setting, block, known.moving(block, point.frame_of(block)))
+
+
 def _labels(results: Results, point: Point, move: Move, count: int) -> list[dict[str, Any]]:
-    """Labels of the effects of one move at one point, in the order of `_estimate`."""
+    """Labels of the effects of one move at one point, in the order of `estimate`."""
     rows = [point.label] if point.rows is None else point.rows
     outcomes: list[dict[str, Any]] = [{}]
     if count > len(rows):

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data import Data
 from ..formula.variation import Range, Variation, raw_variables, variable_levels
-from .effects import Designs
+from .effects import Designs, Effect, contrast_effects, slope_effects
 
 if TYPE_CHECKING:
     from ..regression import RegressionModel
@@ -27,7 +27,12 @@ class Slope:
     """Derivative in a variable."""
 
     variable: str
-    label: str = "slope"
+    label = "slope"
+
+    def effects(self, setting: Setting, block: Data, moving: Moving) -> list[Effect]:
+        """The effects at the rows of a block, one for each predicted column."""
+        moves, values = moving.slopes(self.variable), moving.numbers(self.variable)
+        return slope_effects(setting.model, setting.which, setting.z, block, moves, values, setting.method)
 
 
 @dataclass(frozen=True)
@@ -42,8 +47,32 @@ class Contrast:
     def label(self) -> str:
         return f"{self.high} - {self.low}"
 
+    def effects(self, setting: Setting, block: Data, moving: Moving) -> list[Effect]:
+        """The effects at the rows of a block, one for each predicted column."""
+        high, low = (block.with_designs(moving.moved(self.variable, value)) for value in (self.high, self.low))
+        return contrast_effects(setting.model, setting.which, setting.z, high, low, setting.method)
 
-Move = Slope | Contrast
+
+@dataclass(frozen=True)
+class Setting:
+    """What is predicted of which model at which parameters, and what an effect is."""
+
+    model: RegressionModel
+    z: Tensor
+    which: str
+    method: str
+
+
+class Move(Protocol):
+    """One way in which a variable moves."""
+
+    @property
+    def variable(self) -> str: ...
+
+    @property
+    def label(self) -> str: ...
+
+    def effects(self, setting: Setting, block: Data, moving: Moving) -> list[Effect]: ...
 
 
 class Moving(Protocol):

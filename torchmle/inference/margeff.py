@@ -1,0 +1,281 @@
+"""Marginal effects in the columns of the main design, in statsmodels' form; see `margins` for those of the variables."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data import Data
+from ..summary import Summary, coefficient_table
+from ..sums import row_map
+from .distributions import quantile, two_sided
+from .effects import METHODS, Designs, Effect, contrast_effects
+from .margins import HEADERS, effects_of, estimate
+from .points import Point, positioned
+from .variables import Contrast, Move, Moving, Setting, Slope, Variables
+
+if TYPE_CHECKING:
+    from ..regression import RegressionModel
+    from ..results import Results
+
+Array = NDArray[np.float64]
+PLACES = ("overall", "mean", "median", "zero", "all")
+COLUMNS = ("Std. Err.", "z", "Pr(>|z|)", "Conf. Int. Low", "Cont. Int. Hi.")  # statsmodels' spelling
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnMargins:
+    """Marginal effects of the columns of the main design, all but constants.
+
+    Attributes
+    ----------
+    results : Results
+    margeff : ndarray
+        (p,), or (p, J) for models that predict J probabilities; one row for each observation in front for "all".
+    cov_margins : ndarray or None
+        Covariance of the effects, column after column; None for "all".
+    names : list of str
+        The p columns.
+    margeff_options : dict
+        ``method`` and ``at``.
+    """
+
+    results: Results = field(repr=False)
+    margeff: Array
+    cov_margins: Array | None = field(repr=False)
+    names: list[str]
+    margeff_options: Mapping[str, Any]
+
+    @cached_property
+    def margeff_se(self) -> Array:
+        """Standard errors by the delta method."""
+        if self.cov_margins is None:
+            raise ValueError("Only margeff are available when `at` is 'all'; choose other points for standard errors")
+        return np.sqrt(np.diag(self.cov_margins)).reshape(self.margeff.shape, order="F")
+
+    @property
+    def tvalues(self) -> Array:
+        return self.margeff / self.margeff_se
+
+    @property
+    def pvalues(self) -> Array:
+        return two_sided(self.tvalues)
+
+    def conf_int(self, alpha: float = 0.05) -> Array:
+        """Limits (p, 2), or (p, 2, J)."""
+        reach = quantile(1 - alpha / 2) * self.margeff_se
+        return np.stack([self.margeff - reach, self.margeff + reach], axis=1)
+
+    def _tables(self, alpha: float) -> list[tuple[str, Array]]:
+        """Name of each outcome with effects, errors, tests and limits (p, 6); a lone one has no name."""
+        limits = self.conf_int(alpha)
+        parts = np.stack([self.margeff, self.margeff_se, self.tvalues, self.pvalues, limits[:, 0], limits[:, 1]], 1)
+        if parts.ndim == 2:
+            return [("", parts)]
+        return list(zip(self.outcomes, np.moveaxis(parts, 2, 0), strict=True))
+
+    @property
+    def outcomes(self) -> list[str]:
+        """Names of the predicted outcomes, as statsmodels heads them."""
+        model, count = self.results.model, self.margeff.shape[-1]
+        levels = model.design.response_levels
+        labels = levels if levels is not None and len(levels) == count else range(count)
+        return [f"{model.endog_names}={label}" for label in labels]
+
+    def summary_frame(self, alpha: float = 0.05) -> pd.DataFrame:
+        """The effects as a frame; outcomes and columns in a MultiIndex where there are several outcomes."""
+        tables = self._tables(alpha)
+        index: Any = self.names
+        if tables[0][0]:
+            pairs = [(outcome, name) for outcome, _ in tables for name in self.names]
+            index = pd.MultiIndex.from_tuples(pairs, names=["endog", "exog"])
+        values = np.concatenate([table for _, table in tables])
+        return pd.DataFrame(values, index=index, columns=[HEADERS[self.margeff_options["method"]], *COLUMNS])
+
+    def summary(self, alpha: float = 0.05) -> Summary:
+        """The effects as a table."""
+        method, model = self.margeff_options["method"], self.results.model
+        blocks = []
+        for name, table in self._tables(alpha):
+            effects, se, tvalues, pvalues = table[:, :4].T
+            blocks.append(coefficient_table(self.names, effects, se, tvalues, pvalues, table[:, 4:],
+                                            alpha=alpha, heading=name, estimate=HEADERS[method]))  # fmt: skip
+        left = [("Dep. Variable:", str(model.endog_names)), ("Method:", method), ("At:", self.margeff_options["at"])]
+        return Summary(f"{type(model).__name__} Marginal Effects", left, (), blocks)
+
+
+@dataclass(frozen=True)
+class Step:
+    """Half the change of a prediction from one unit less to one unit more, for counts."""
+
+    variable: str
+    label = "count"
+
+    def effects(self, setting: Setting, block: Data, moving: Moving) -> list[Effect]:
+        """The effects at the rows of a block, one for each predicted column."""
+        values = moving.numbers(self.variable)
+        high, low = (block.with_designs(moving.moved(self.variable, values + by)) for by in (1.0, -1.0))
+        return contrast_effects(setting.model, setting.which, setting.z, high, low, setting.method, per=2.0)
+
+
+class Columns(Variables):
+    """Columns of the main design; they move in every predictor that has the same columns."""
+
+    def __init__(self, model: RegressionModel):
+        super().__init__(model)
+        main = next(iter(model.rows.x))
+        labels = model.design.columns[main]
+        self.together = tuple(
+            name for name in model.rows.x if model.design.columns[name] == labels and shared(model, name)
+        )
+        self.positions = {label: at for at, label in enumerate(labels)}
+
+    @property
+    def names(self) -> list[str]:
+        return list(self.positions)
+
+    def moving(self, data: Data, frame: pd.DataFrame | None) -> Moving:
+        return _ColumnMoving(self, data)
+
+
+def shared(model: RegressionModel, name: str) -> bool:
+    """Whether a predictor's columns are the main design's, not others of the same names."""
+    x = model.rows.x
+    return bool(model.design.formulas) or x[name].data_ptr() == next(iter(x.values())).data_ptr()
+
+
+@dataclass(frozen=True)
+class _ColumnMoving:
+    columns: Columns
+    data: Data
+
+    def _centre(self, name: str, at: int) -> float:
+        shift = self.columns.model.shift
+        return float(shift[name][at]) if name in shift else 0.0
+
+    def numbers(self, variable: str) -> Tensor:
+        at, main = self.columns.positions[variable], self.columns.together[0]
+        return self.data.x[main][:, at] + self._centre(main, at)
+
+    def slopes(self, variable: str) -> Designs:
+        at = self.columns.positions[variable]
+        x = self.data.x[self.columns.together[0]]
+        unit = torch.zeros_like(x[:1]).index_fill(1, torch.tensor(at, device=x.device), 1.0).expand_as(x)
+        return dict.fromkeys(self.columns.together, unit)
+
+    def moved(self, variable: str, value: Any) -> dict[str, Tensor]:
+        at, found = self.columns.positions[variable], dict(self.data.x)
+        for name in self.columns.together:
+            found[name] = found[name].clone()
+            found[name][:, at] = value - self._centre(name, at)
+        return found
+
+
+def get_margeff(
+    results: Results, at: str, method: str, atexog: Any, dummy: bool, count: bool, which: str
+) -> ColumnMargins:
+    """Marginal effects of the columns; see `Results.get_margeff`."""
+    if at not in PLACES:
+        raise ValueError(f"{at} not a valid option for `at`; choose from {', '.join(PLACES)}")
+    if method not in METHODS:
+        raise ValueError(f"method is not understood.  Got {method}; choose from {', '.join(METHODS)}")
+    model = results.model
+    if not getattr(getattr(model, "rows", None), "x", None) or not hasattr(model, "predict_rows"):
+        raise ValueError(f"{type(model).__name__} has no design whose columns could have marginal effects")
+    known = Columns(model)
+    x = model.rows.x[known.together[0]].double()
+    constant = (x.amax(0) == x.amin(0)).cpu().numpy()
+    names = [name for name, flat in zip(known.names, constant, strict=True) if not flat]
+    moves = _moves(names, x[:, torch.as_tensor(~constant, device=x.device)], at, method, dummy, count)
+    point = _point(results, known, at, atexog, constant)
+    options = {"method": method, "at": at}
+    if at == "all":
+        found = [_of_rows(effects_of(results, known, point, move, which, method), point.data) for move in moves]
+        effects = np.stack(found, 1)
+        return ColumnMargins(results, effects[..., 0] if effects.shape[2] == 1 else effects, None, names, options)
+    averages = [estimate(results, known, point, move, which, method) for move in moves]
+    effects, covariance = _collected(results, averages)
+    return ColumnMargins(results, effects, covariance, names, options)
+
+
+def _of_rows(effects: Callable[[Data], list[Effect]], data: Data) -> Array:
+    """Effects of each row, (n, J)."""
+    return row_map(lambda block: torch.stack([effect.value for effect in effects(block)], 1), data).numpy()
+
+
+def _moves(names: list[str], x: Tensor, at: str, method: str, dummy: bool, count: bool) -> list[Move]:
+    """Slopes; changes from 0 to 1 of dummies and steps of counts, where they are asked for."""
+    whole = (x == x.round()).all(0) & (x >= 0).all(0)
+    binary = whole & (x.amax(0) == 1) & (x.amin(0) == 0)
+    moves: list[Move] = [Slope(name) for name in names]
+    for i, name in enumerate(names):
+        if dummy and bool(binary[i]):
+            moves[i] = Contrast(name, 1.0, 0.0)
+        elif count and bool(whole[i] & ~binary[i]):
+            moves[i] = Step(name)
+    if any(not isinstance(move, Slope) for move in moves):
+        if method in ("dyex", "eyex"):
+            raise ValueError(f"{method} not allowed for discrete variables")
+        if at in ("median", "zero"):
+            raise ValueError(f"{at} not allowed for discrete variables")
+    return moves
+
+
+def _point(results: Results, known: Columns, at: str, atexog: Any, constant: NDArray[np.bool_]) -> Point:
+    """The rows at which effects are taken, with the columns that `atexog` sets."""
+    model = results.model
+    data = model.rows
+    if atexog is not None:
+        data = _with_values(known, data, atexog)
+    if at in ("overall", "all"):
+        return Point({}, positioned(data), None)
+    middle = {"mean": np.mean, "median": np.median, "zero": lambda values, axis: np.zeros(values.shape[1:])}[at]
+    x = {name: _one_row(middle, values) for name, values in data.x.items()}
+    if at == "zero":
+        for name in known.together:
+            x[name][:, torch.as_tensor(constant, device=x[name].device)] = 1.0
+    columns = {name: _one_row(middle, data.columns[name])
+               for name in ("offset", "log_exposure") if name in data.columns}  # fmt: skip
+    return Point({}, positioned(Data(None, x, columns, model.shift)), None)
+
+
+def _one_row(middle: Any, values: Tensor) -> Tensor:
+    return torch.as_tensor(np.atleast_1d(middle(values.cpu().numpy(), axis=0)), device=values.device).reshape(
+        1, *values.shape[1:]
+    )
+
+
+def _with_values(known: Columns, data: Data, atexog: Any) -> Data:
+    """The rows with some columns set: a dict of positions or names, or a whole matrix."""
+    main = known.together[0]
+    if isinstance(atexog, Mapping):
+        new = data.x[main].clone()
+        for key, value in atexog.items():
+            at = known.positions.get(key, key)
+            new[:, at] = torch.as_tensor(np.asarray(value, dtype=float), device=new.device)
+        return data.with_designs({**data.x, **dict.fromkeys(known.together, new)})
+    matrix = torch.as_tensor(np.atleast_2d(np.asarray(atexog, dtype=float)), device=data.device)
+    if matrix.shape[1] != len(known.positions):
+        raise ValueError("atexog does not have the same number of variables as exog")
+    if len(matrix) != data.n:
+        if len(known.together) < len(data.x) or any(name in data.columns for name in ("offset", "log_exposure")):
+            raise ValueError(f"atexog must have {data.n} rows, as the model has other row-shaped parts")
+        return Data(None, dict.fromkeys(known.together, matrix), {}, data.shift)
+    return data.with_designs({**data.x, **dict.fromkeys(known.together, matrix)})
+
+
+def _collected(results: Results, averages: list[tuple[Array, Array]]) -> tuple[Array, Array]:
+    """Effects (p,) or (p, J), and their covariance, one outcome after the other."""
+    effects = np.stack([value for value, _ in averages])
+    gradient = np.stack([gradient for _, gradient in averages]).swapaxes(0, 1)  # (J, p, k)
+    stacked = gradient.reshape(-1, gradient.shape[2])
+    covariance = stacked @ results.covariance_z.numpy() @ stacked.T
+    return (effects[:, 0] if effects.shape[1] == 1 else effects), covariance
