@@ -42,6 +42,10 @@ class SpecificationWarning(ModelWarning):
     """The options ask for something the model does not fully support."""
 
 
+class ProfileWarning(ModelWarning):
+    """A profile-likelihood interval has no limit on one side, or none was found."""
+
+
 class InvalidTestWarning(ModelWarning):
     """A test was asked for whose assumptions do not hold for this result."""
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from .covariance import Covariance, Estimate
 from .errors import HessianInversionWarning
 from .fit import Fit
-from .inference import wald
+from .inference import profile, wald
 from .inference.distributions import quantile, two_sided
 from .optim import Optimum
 from .transforms import Identity, Transform
@@ -172,12 +172,28 @@ class Estimates:
             return pd.DataFrame(self.covariance_array.copy(), index=self.names, columns=self.names)
         return self.covariance_array.copy()
 
-    def conf_int(self, alpha: float = 0.05) -> Any:
+    @property
+    def infinite(self) -> NDArray[np.int_]:
+        """For each reported entry the sign of its estimate where that is infinite, else 0."""
+        return np.zeros(len(self.names), dtype=int)
+
+    def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
         """Intervals with coverage 1 - alpha: columns 0 and 1.
 
         On the real line of each parameter's transform and mapped back, so that a standard deviation's limits are
         positive and a correlation's lie between -1 and 1.
+
+        Parameters
+        ----------
+        alpha : float
+        method : {"wald", "profile"}
+            "profile" holds the values that a likelihood-ratio test does not refuse; see `torchmle.inference.profile`.
         """
+        if method not in ("wald", "profile"):
+            raise ValueError(f"method must be 'wald' or 'profile', not {method!r}")
+        if method == "profile":
+            found = profile.intervals(self, alpha)  # type: ignore[arg-type]
+            return pd.DataFrame(found, index=self.names) if self.model.design.pandas else found
         q = quantile(1 - alpha / 2, self.df_inference if self.use_t else None)
         limits = np.column_stack([self.params_array - q * self._bse, self.params_array + q * self._bse])
         for i, scale in enumerate(self.model.layout.scales()):

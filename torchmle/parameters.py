@@ -85,6 +85,10 @@ class Block:
             return self.transform.flatten(self.transform(real))
         return self.transform(real)
 
+    def structured(self, entries: Tensor) -> Tensor:
+        """The structured natural value of these reported entries."""
+        return self.transform.unflatten(entries) if isinstance(self.transform, VectorTransform) else entries[0]
+
     def real(self, entries: Tensor) -> Tensor:
         """The reals of these reported entries."""
         if isinstance(self.transform, VectorTransform):

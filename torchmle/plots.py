@@ -159,6 +159,47 @@ def plot_survival(
     return clean(ax)
 
 
+def plot_profile(results: Results, name: Any = None, ax: Any = None, alpha: float = 0.05) -> Any:
+    """Signed roots of the profile likelihood against the value, one panel per parameter, with Wald's straight line.
+
+    The bend of a curve away from its line is what Wald's interval misses.  Dashed lines mark the interval of coverage
+    1 - alpha.
+
+    Parameters
+    ----------
+    results : Results
+    name : str or list of str, optional
+        Parameters to draw; all free ones when left out.
+    ax : Axes or sequence of Axes, optional
+        One per parameter; a new figure when left out.
+    alpha : float
+
+    Returns
+    -------
+    Axes, or an array of them for several parameters
+    """
+    profiles = results.profile_likelihood(name)
+    panels = np.atleast_1d(new_axes(ax, (3.2 * len(profiles.curves), 3.2), len(profiles.curves)))
+    if len(panels) != len(profiles.curves):
+        raise ValueError(f"ax has {len(panels)} Axes; there are {len(profiles.curves)} parameters to draw")
+    limits = np.asarray(profiles.conf_int(alpha))
+    for panel, curve, ends in zip(panels, profiles.curves, limits, strict=True):
+        _profile_panel(panel, curve, ends, results._bse[results.names.index(curve.name)])
+    return panels[0] if len(panels) == 1 else panels
+
+
+def _profile_panel(ax: Any, curve: Any, ends: Array, se: float) -> None:
+    """One signed root, its Wald line and its limits."""
+    ax.plot(curve.value, curve.signed_root, color=BLUE, linewidth=2, label="profile")
+    span = np.array([curve.value.min(), curve.value.max()])
+    if np.isfinite(se) and se > 0:
+        ax.plot(span, (span - curve.estimate) / se, color=GREY, linewidth=1, label="Wald")
+    for end in ends[np.isfinite(ends)]:
+        ax.axvline(end, color=VERMILION, linewidth=1, linestyle="--")
+    label_axes(ax, curve.name, "Signed root")
+    clean(ax).legend(frameon=False)
+
+
 def plot_trace(results: Results, ax: Any = None) -> Any:
     """The log-likelihood of every step of the optimiser, and the Newton decrement.
 

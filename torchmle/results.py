@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -13,6 +13,8 @@ from . import io, plots, report
 from .errors import ConvergenceWarning, RankWarning
 from .estimates import Array, Estimates
 from .inference import likelihood_ratio, margeff, margins, prediction, wald
+from .inference.delta import Delta, NaturalValues, delta
+from .inference.profile import ProfileLikelihood, profile_likelihood
 from .summary import Summary
 
 if TYPE_CHECKING:
@@ -238,6 +240,19 @@ class Results(Estimates):
         """Likelihood-ratio test against a nested model."""
         return likelihood_ratio.lr_test(self, other, force)
 
+    def delta(self, function: Callable[[NaturalValues], Any], names: list[str] | None = None) -> Delta:
+        """A function of the parameters, such as ``lambda p: torch.exp(p.x1 - p.x2)``, with standard errors and intervals.
+
+        See `torchmle.inference.delta.delta`.
+        """
+        return delta(self, function, names)
+
+    def profile_likelihood(
+        self, name: str | list[str] | None = None, points: int = 21, alpha: float = 0.01
+    ) -> ProfileLikelihood:
+        """Profile-likelihood curves; see `torchmle.inference.profile.profile_likelihood`."""
+        return profile_likelihood(self, name, points, alpha)
+
     def term_positions(self) -> dict[str, list[int]]:
         """Positions of each formula term in the parameter vector."""
         found: dict[str, list[int]] = {}
@@ -312,6 +327,10 @@ class Results(Estimates):
     ) -> Any:
         """Fitted survival curves with bands; see `torchmle.plots.plot_survival`."""
         return plots.plot_survival(self, new, times, ax, kaplan_meier, **options)
+
+    def plot_profile(self, name: str | list[str] | None = None, ax: Any = None, alpha: float = 0.05) -> Any:
+        """Signed roots of the profile likelihood; see `torchmle.plots.plot_profile`."""
+        return plots.plot_profile(self, name, ax, alpha)
 
     def plot_trace(self, ax: Any = None) -> Any:
         """Log-likelihood and Newton decrement of each step; see `torchmle.plots.plot_trace`."""

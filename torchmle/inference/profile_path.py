@@ -1,0 +1,190 @@
+"""The profile log-likelihood of one entry of the table: the maximum over all other parameters at each of its values.
+
+An entry is moved on the real side of its scale (log sigma, not sigma), where the profile is nearest to a parabola.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+import torch
+from torch import Tensor
+
+from ..coordinates import Coordinates, hold
+from ..objective import Objective
+from ..optim import Status, maximize
+from ..transforms import Transform
+
+if TYPE_CHECKING:
+    from ..results import Results
+
+TOLERANCE = 1e-12  # decrement of a constrained maximum
+CLOSE = 1e-6  # decrement of a constrained search that ended otherwise, up to which its value is the supremum's
+LAGRANGE_STEPS = 40
+MEASURED = (Status.CONVERGED, Status.DIVERGING, Status.PRECISION, Status.SINGULAR)
+
+
+class ProfilePoint(NamedTuple):
+    """One value of the entry: the log-likelihood's maximum there, its slope along the profile, and where it is."""
+
+    value: float
+    loglike: float
+    slope: float
+    z: Tensor
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.loglike) and math.isfinite(self.slope)
+
+
+class Path(Protocol):
+    """The profile of an entry."""
+
+    estimate: float  # on the real side
+    unit: float  # a standard error there
+    top: float  # log-likelihood at the estimate
+
+    def at(self, value: float, near: Tensor) -> ProfilePoint:
+        """The constrained maximum at a value, searched from a point; NaN where it was not found."""
+
+
+def path_of(results: Results, entry: int) -> Path:
+    """The profile of an entry of the table, by the simplest way there is."""
+    model, layout = results.model, results.model.layout
+    block = next(b for b in layout.blocks if b.reported.start <= entry < b.reported.stop)
+    single = block.is_identity or len(block.labels) == 1
+    index = block.reals.start + entry - block.reported.start
+    if model.linear:
+        return Parabola(results, index)
+    return Held(results, index) if single else Level(results, entry, layout.scales()[entry])
+
+
+def unrestricted(results: Results) -> Coordinates:
+    """Coordinates in which only what the user fixed and what collinearity took out is held."""
+    fit = results.fit
+    return hold(results.model.coordinates, _held_values(results), fit.coordinates.dropped)
+
+
+def _held_values(results: Results) -> dict[int, float]:
+    return {index: float(results.fit.theta[index]) for index in results.fit.coordinates.fixed}
+
+
+def _standard_error(results: Results, gradient: Tensor) -> float:
+    """Standard error by the information of a function with this gradient in z; a rough one where there is none."""
+    fit = results.fit
+    variance = float(gradient @ fit.bread @ gradient) * fit.scale
+    if variance > 0 and math.isfinite(variance):
+        return math.sqrt(variance)
+    free = fit.coordinates.free_gradient(gradient)
+    curvature = float(-free @ fit.optimum.hessian @ free)
+    own = curvature / max(float(free @ free) ** 2, 1e-300)
+    return 1 / math.sqrt(own) if own > 0 and math.isfinite(own) else 1.0
+
+
+def _row(results: Results, index: int) -> Tensor:
+    """Gradient in z of an entry of theta."""
+    uncentre = results.fit.coordinates.uncentre
+    return torch.eye(len(results.fit.z), dtype=torch.float64)[index] if uncentre is None else uncentre[index]
+
+
+class Parabola:
+    """Least squares: the profile is exactly a parabola."""
+
+    def __init__(self, results: Results, index: int):
+        self.row = _row(results, index)
+        self.estimate = float(results.fit.theta[index])
+        self.unit = _standard_error(results, self.row)
+        self.variance = float(self.row @ results.fit.bread @ self.row)
+        self.top = results.fit.optimum.value
+        self.along = results.fit.bread @ self.row / self.variance
+        self.origin = results.fit.z
+
+    def at(self, value: float, near: Tensor) -> ProfilePoint:
+        way = value - self.estimate
+        fall = way**2 / (2 * self.variance)
+        return ProfilePoint(value, self.top - fall, -way / self.variance, self.origin + way * self.along)
+
+
+class Held:
+    """An entry of theta is held, the others are maximised over."""
+
+    def __init__(self, results: Results, index: int):
+        self.model, self.index, self.row = results.model, index, _row(results, index)
+        self.estimate = float(results.fit.theta[index])
+        self.unit = _standard_error(results, self.row)
+        self.top = results.fit.optimum.value
+        self.held = _held_values(results)
+        self.dropped = results.fit.coordinates.dropped
+        along = results.fit.bread @ self.row
+        variance = float(self.row @ along)
+        self.along = along / variance if variance > 0 else torch.zeros_like(along)
+        rows = torch.stack([_row(results, i) for i in (index, *self.held, *self.dropped)])
+        one = torch.zeros(len(rows), dtype=torch.float64).index_fill(0, torch.tensor([0]), 1.0)
+        self.push = torch.linalg.lstsq(
+            rows, one, driver="gelsd"
+        ).solution  # moves the entry and nothing else that is held
+
+    def at(self, value: float, near: Tensor) -> ProfilePoint:
+        coordinates = hold(self.model.coordinates, {**self.held, self.index: value}, self.dropped)
+        objective = Objective(self.model, coordinates)
+        start = near + (value - float(self.row @ near)) * self.along
+        found = maximize(objective, coordinates.phi(start), "newton", tol=TOLERANCE)
+        if found.status not in MEASURED or (not found.converged and not found.decrement < CLOSE):
+            return ProfilePoint(value, math.nan, math.nan, near)
+        z = coordinates.z(found.x)
+        return ProfilePoint(value, found.value, float(self.model.sums(z, 1)[1] @ self.push), z)
+
+
+class Level:
+    """A function of several reals, such as an entry of a covariance matrix: Newton's method on Lagrange's conditions."""
+
+    def __init__(self, results: Results, entry: int, scale: Transform):
+        self.model, self.entry, self.scale = results.model, entry, scale
+        self.coordinates = unrestricted(results)
+        z = results.fit.z
+        level, gradient, _ = self._level(z)
+        self.estimate, self.top = level, results.fit.optimum.value
+        self.unit = _standard_error(results, gradient)
+
+    def _level(self, z: Tensor) -> tuple[float, Tensor, Tensor]:
+        """The entry on the real side of its scale, with two derivatives in z."""
+
+        def level(point: Tensor) -> Tensor:
+            theta = point if self.coordinates.uncentre is None else self.coordinates.uncentre @ point
+            return self.scale.inverse(self.model.layout.natural(theta)[self.entry])
+
+        value = float(level(z))
+        gradient = torch.autograd.functional.jacobian(level, z)
+        return value, gradient, torch.autograd.functional.hessian(level, z)
+
+    def at(self, value: float, near: Tensor, halvings: int = 4) -> ProfilePoint:
+        found = self._solve(value, near)
+        if found.finite or halvings == 0:
+            return found
+        middle = self.at((value + self._level(near)[0]) / 2, near, halvings - 1)
+        return self._solve(value, middle.z) if middle.finite else middle
+
+    def _solve(self, value: float, near: Tensor) -> ProfilePoint:
+        """``H_L step - a m = -score, a' step = value - level`` with ``L = l - m level``, until nothing moves."""
+        phi, multiplier = self.coordinates.phi(near), 0.0
+        for _ in range(LAGRANGE_STEPS):
+            z = self.coordinates.z(phi)
+            loglike, score, hessian = self.model.sums(z, 2)
+            level, gradient, curvature = self._level(z)
+            score, normal = self.coordinates.free_gradient(score), self.coordinates.free_gradient(gradient)
+            lagrangian = self.coordinates.free_hessian(hessian - multiplier * curvature)
+            system = torch.cat(
+                [torch.cat([lagrangian, -normal[:, None]], 1), torch.cat([-normal, normal.new_zeros(1)])[None]]
+            )
+            right = torch.cat([-score, normal.new_tensor([level - value])])
+            if not bool(torch.isfinite(system).all() & torch.isfinite(right).all()):
+                break
+            answer, info = torch.linalg.solve_ex(system, right)
+            if int(info) != 0:
+                break
+            step, multiplier = answer[:-1], float(answer[-1])
+            if float(-step @ lagrangian @ step) < TOLERANCE and abs(level - value) < 1e-10 * self.unit:
+                return ProfilePoint(value, float(loglike), multiplier, z)
+            phi = phi + step
+        return ProfilePoint(value, math.nan, math.nan, near)
