@@ -50,6 +50,10 @@ class InvalidTestWarning(ModelWarning):
     """A test was asked for whose assumptions do not hold for this result."""
 
 
+class DifferencesWarning(ModelWarning):
+    """Derivatives are finite differences, because the log-likelihood could not be differentiated automatically."""
+
+
 class PrecisionWarning(ModelWarning):
     """The data are held, or the device computes, in less than double precision."""
 
