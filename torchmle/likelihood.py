@@ -28,6 +28,7 @@ from .optim import Optimum, maximize, resolve_method
 from .parameters import Parameters, Values
 from .reported import inverse_jacobian, reported_derivatives
 from .results import Results
+from .sampling import start_from_sample
 from .structured import Coefficients
 from .sums import row_map, row_sums
 
@@ -359,8 +360,9 @@ class LikelihoodModel(Model):
     def _objective(self, fix: Mapping[str, Any] | None, start_params: Any) -> tuple[Objective, Tensor]:
         """The function to maximise and where to start: collinear columns and fixed values are taken out."""
         held = fixed_entries(self.layout, {**self.fixed_values, **(fix or {})})
-        z = self.start() if start_params is None else self._z(start_params)
         coordinates = hold(self.coordinates, held)
+        z = self._z(start_params) if start_params is not None else start_from_sample(self, coordinates)
+        z = self.start() if z is None else z
         objective = Objective(self, coordinates)
         if not invert_information(-objective.hessian(coordinates.phi(z))[2]).condition < SUSPICIOUS:
             dropped = tuple(index for index in self.aliased() if index not in held)

@@ -205,7 +205,8 @@ class GLM(RegressionModel):
     def choose_covariance(
         self, cov_type: str | None, cov_kwds: Mapping[str, Any] | None, method: str
     ) -> Covariance | None:
-        if cov_type is not None and cov_type.lower() == "nonrobust" and method == "irls" and not cov_kwds:
+        plain = cov_type is not None and cov_type.lower() == "nonrobust" and not cov_kwds
+        if plain and method == "irls" and not self.family.is_canonical:  # else expected is observed
             return Expected(name="nonrobust")
         return super().choose_covariance(cov_type, cov_kwds, method)
 
