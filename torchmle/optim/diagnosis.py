@@ -29,8 +29,8 @@ def allowance(value: float) -> float:
 
 
 def rounding_floor(search: Search) -> float:
-    """Decrement that rounding errors in the score leave: 1e-12 standard errors, more for very many rows."""
-    return max(1e-24, 4 * EPS**2 * search.objective.n * search.objective.size)
+    """Decrement at which a search may end: 1e-10 standard errors, more where rounding errors in the score leave more."""
+    return max(1e-20, 4 * EPS**2 * search.objective.n * search.objective.size)
 
 
 def negligible(model: Quadratic, point: Point) -> bool:
