@@ -142,7 +142,8 @@ class Estimates:
 
     @cached_property
     def _bse(self) -> Array:
-        return np.sqrt(np.diag(self.covariance_array))
+        variances = np.diag(self.covariance_array)
+        return np.sqrt(np.where(variances < 0, np.nan, variances))  # a uniform kernel can make them negative
 
     @property
     def bse(self) -> Any:

@@ -50,6 +50,15 @@ def date_and_time() -> Pairs:
     return [("Date:", time.strftime("%a, %d %b %Y", now)), ("Time:", time.strftime("%H:%M:%S", now))]
 
 
+def covariance_note(results: Results) -> str:
+    """How standard errors were made and, where clusters or a survey set the degrees of freedom, what tests refer to."""
+    note = results.estimate.description
+    if results.estimate.df is None:
+        return note
+    by = f"Student's t, {results.df_inference:g} degrees of freedom" if results.use_t else "the normal distribution"
+    return f"{note}; tests by {by}"
+
+
 def scale_notes(results: Results) -> list[str]:
     """On which scale the parameters beside the main predictor stand."""
     notes = []

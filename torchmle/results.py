@@ -107,7 +107,7 @@ class Results(Estimates):
 
     def notes(self) -> list[str]:
         """Notes below the tables: the covariance, scales, what was fixed or left out."""
-        return [self.estimate.description, *report.scale_notes(self)]
+        return [report.covariance_note(self), *report.scale_notes(self)]
 
     # -- predictions -------------------------------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sandwich import bread, sandwich
+from ..sandwich import bread, nonnegative, sandwich
 from .base import Covariance, Estimate, per_degree, refuse_unknown
 from .cluster import complete_columns
 from .kernels import autocovariances, check_kernel, check_lags, chosen_lags, lag_weights
@@ -86,6 +86,8 @@ class HAC(Covariance):
         return chosen_lags(self.maxlags, self.kernel, raw, intercepts.get(next(iter(intercepts), None)))
 
     def _estimate(self, fit: Fit, filling: Tensor, note: str, df: float | None = None) -> Estimate:
+        if nonnegative(filling)[1]:
+            note += "; the matrix is not positive semi-definite, which kernels other than 'uniform' would make it"
         return Estimate(self.scaled(sandwich(bread(fit, self.convention == "R"), filling)), note, df)
 
 

@@ -69,7 +69,7 @@ class Jackknife(Cluster):
         coordinates = fit.coordinates
         rest = invert_information(-fit.optimum.hessian + coordinates.free_hessian(hessian))
         if not rest.condition < DETERMINED:
-            label = np.asarray(self.groups[0])[inside][0]
+            label = str(self.groups[0][inside][0])
             raise ValueError(
                 f"without the rows of cluster {label!r} the design is rank-deficient, as with a dummy for that cluster, so "
                 f"cov_type={self.name!r} is not defined; use 'cluster'"
@@ -79,6 +79,6 @@ class Jackknife(Cluster):
         reduced = model.keep_rows(~inside)
         optimum = reduced.maximize(Objective(reduced, coordinates), x, "newton", names=())
         if not optimum.converged:
-            label = np.asarray(self.groups[0])[inside][0]
+            label = str(self.groups[0][inside][0])
             raise ValueError(f"without the rows of cluster {label!r}: {optimum.message}")
         return optimum.x
