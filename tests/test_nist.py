@@ -166,8 +166,8 @@ def test_analysis_of_variance(name):
     assert digits(ours, [exact[key] for key in ("between_ss", "within_ss", "F", "r2", "sigma")]) >= 14.5
     assert digits(coef, exact["coef"]) >= 14.5
     assert digits(se, exact["se"]) >= 14.5
-    (term,) = [label for label in res.wald_test_terms().index if "treatment" in label]
-    assert digits(res.wald_test_terms().loc[term, "statistic"], exact["F"]) >= 11
+    (term,) = [label for label in res.wald_test_terms().table.index if "treatment" in label]
+    assert digits(res.wald_test_terms().table.loc[term, "statistic"], exact["F"]) >= 11
 
 
 @pytest.mark.parametrize("name", corpus.cases("nist_univariate"))

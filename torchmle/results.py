@@ -12,7 +12,8 @@ import pandas as pd
 from . import io, plots, report
 from .errors import ConvergenceWarning, RankWarning
 from .estimates import Array, Estimates
-from .inference import likelihood_ratio, margeff, margins, prediction, wald
+from .hypotheses import Hypotheses
+from .inference import margeff, margins, prediction
 from .inference.delta import Delta, NaturalValues, delta
 from .inference.profile import ProfileLikelihood, profile_likelihood
 from .summary import Summary
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from .data import Data
 
 
-class Results(Estimates):
+class Results(Hypotheses, Estimates):
     """Estimates of a model and what follows from them.
 
     Estimates are on the scale of the table: regression coefficients as they are, standard deviations and the like
@@ -220,26 +221,6 @@ class Results(Estimates):
 
     # -- tests -------------------------------------------------------------------------------------------------
 
-    def t_test(self, r_matrix: Any, cov_p: Any = None, use_t: bool | None = None) -> wald.TTest:
-        """Test each of some linear hypotheses, such as ``"x1 = x2, x3 = 1"`` or a matrix."""
-        return wald.t_test(self, r_matrix, cov_p, use_t)
-
-    def wald_test(self, r_matrix: Any, cov_p: Any = None, use_f: bool | None = None) -> wald.JointTest:
-        """Test linear hypotheses together: chi-squared, or F under `use_t`."""
-        return wald.wald_test(self, r_matrix, cov_p, use_f)
-
-    def f_test(self, r_matrix: Any, cov_p: Any = None) -> wald.JointTest:
-        """Test linear hypotheses together by F."""
-        return wald.wald_test(self, r_matrix, cov_p, use_f=True)
-
-    def wald_test_terms(self, skip_single: bool = False) -> pd.DataFrame:
-        """Joint Wald test of each term of the formulas."""
-        return wald.wald_test_terms(self, skip_single)
-
-    def lr_test(self, other: Results, force: bool = False) -> likelihood_ratio.LikelihoodRatio:
-        """Likelihood-ratio test against a nested model."""
-        return likelihood_ratio.lr_test(self, other, force)
-
     def delta(self, function: Callable[[NaturalValues], Any], names: list[str] | None = None) -> Delta:
         """A function of the parameters, such as ``lambda p: torch.exp(p.x1 - p.x2)``, with standard errors and intervals.
 
@@ -252,16 +233,6 @@ class Results(Estimates):
     ) -> ProfileLikelihood:
         """Profile-likelihood curves; see `torchmle.inference.profile.profile_likelihood`."""
         return profile_likelihood(self, name, points, alpha)
-
-    def term_positions(self) -> dict[str, list[int]]:
-        """Positions of each formula term in the parameter vector."""
-        found: dict[str, list[int]] = {}
-        for i, block in enumerate(self.model.layout.blocks):
-            for term, columns in self.model.design.terms.get(block.name, {}).items():
-                label = term if i == 0 else f"{block.name}[{term}]"
-                found[label] = list(range(*columns.indices(len(block.labels))))
-                found[label] = [block.reported.start + column for column in found[label]]
-        return found
 
     # -- other covariances, tables, files ----------------------------------------------------------------------
 

@@ -215,7 +215,7 @@ def without_term(fit, theirs):
     for term, df, statistic in rows[1:]:
         ours = term.replace("factor(", "C(").replace("^", "**").replace("log(", "np.log(")
         if linear(fit):
-            test = fit.res.wald_test_terms().loc[patsy_term(fit, ours)]
+            test = fit.res.wald_test_terms().table.loc[patsy_term(fit, ours)]
             assert (test["df_constraint"], test["df_denom"]) == (df, fit.res.df_resid)
             worst.append(elementwise(test["statistic"], statistic))
         elif len(rows) > 2 or "- 1" not in fit.case["formula"]:  # something is left of the model
@@ -227,7 +227,7 @@ def without_term(fit, theirs):
 
 def patsy_term(fit, term):
     """The label of a term, whatever the order of the factors in it."""
-    labels = {frozenset(label.replace(" ", "").split(":")): label for label in fit.res.wald_test_terms().index}
+    labels = {frozenset(label.replace(" ", "").split(":")): label for label in fit.res.wald_test_terms().table.index}
     return labels[frozenset(term.replace(" ", "").split(":"))]
 
 

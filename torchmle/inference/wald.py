@@ -89,45 +89,61 @@ class TTest:
         return str(self.summary())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class JointTest:
-    """A joint test of the rows of R: chi-squared, or F when ``df_denom`` is given.
+    """A joint test of the rows of R: chi-squared, or F when ``df_residual`` is given.
 
     Attributes
     ----------
     statistic, pvalue : float
-    df_num : int
+        (1, 1) arrays when that was asked for (``scalar=False``).
+    df_constraint : int
         Rank of R's covariance.
-    df_denom : float or None
+    df_residual : float or None
+        Degrees of freedom of the denominator of an F test.
     """
 
-    statistic: float
-    df_num: int
-    df_denom: float | None
+    statistic: Any
+    df_constraint: int
+    df_residual: float | None
 
     @property
-    def pvalue(self) -> float:
-        if self.df_denom is None:
-            return float(chi2_tail(self.statistic, self.df_num))
-        return float(f_tail(self.statistic, self.df_num, self.df_denom))
+    def pvalue(self) -> Any:
+        if self.df_residual is None:
+            p = chi2_tail(self.statistic, self.df_constraint)
+        else:
+            p = f_tail(self.statistic, self.df_constraint, self.df_residual)
+        return p if np.ndim(self.statistic) else float(p)
 
     @property
-    def fvalue(self) -> float:
+    def fvalue(self) -> Any:
         """The statistic of an F test."""
-        if self.df_denom is None:
+        if self.df_residual is None:
             raise AttributeError("a chi-squared test has no fvalue; see statistic")
         return self.statistic
 
     @property
+    def df_num(self) -> int:
+        """Number of independent constraints."""
+        return self.df_constraint
+
+    @property
+    def df_denom(self) -> float:
+        """Residual degrees of freedom of an F test; of a chi-squared test its degrees of freedom, as in statsmodels."""
+        return self.df_constraint if self.df_residual is None else self.df_residual
+
+    @property
     def distribution(self) -> str:
-        return "chi2" if self.df_denom is None else "F"
+        return "chi2" if self.df_residual is None else "F"
 
     def __str__(self) -> str:
-        if self.df_denom is None:
-            return f"<Wald test (chi2): statistic={self.statistic}, p-value={self.pvalue}, df_denom={self.df_num}>"
+        if self.df_residual is None:
+            return f"<Wald test (chi2): statistic={self.statistic}, p-value={self.pvalue}, df_denom={self.df_denom}>"
         return f"<F test: F={self.statistic}, p={self.pvalue}, df_denom={self.df_denom:.3g}, df_num={self.df_num}>"
 
-    summary = __str__
+    def summary(self) -> str:
+        """The line that is printed."""
+        return str(self)
 
     def __repr__(self) -> str:
         return f"{type(self)!r}\n{self}"
@@ -176,14 +192,42 @@ def t_test(results: Results, r_matrix: Any, cov_p: Any = None, use_t: bool | Non
     return TTest(matrix[:, involved] @ results.params_array[involved], sd, values, df)
 
 
-def wald_test(results: Results, r_matrix: Any, cov_p: Any = None, use_f: bool | None = None) -> JointTest:
-    """Test all rows of a hypothesis together; the degrees of freedom are the rank of its covariance."""
+def wald_test(
+    results: Results,
+    r_matrix: Any,
+    cov_p: Any = None,
+    invcov: Any = None,
+    use_f: bool | None = None,
+    df_constraints: int | None = None,
+    scalar: bool | None = None,
+) -> JointTest:
+    """Test all rows of a hypothesis together.
+
+    Parameters
+    ----------
+    results : Results
+    r_matrix : str, list, dict, array_like or tuple
+        As for `constraint`.
+    cov_p : array_like, optional
+        (k, k), a covariance of the parameters other than the results' own.
+    invcov : array_like, optional
+        (p, p), the inverse of the covariance of ``R params``, when it is known.
+    use_f : bool, optional
+        F rather than chi-squared; by default as `use_t`.
+    df_constraints : int, optional
+        Degrees of freedom of the hypothesis; by default the rank of its covariance.
+    scalar : bool, optional
+        False: the statistic and p-value as (1, 1) arrays.
+    """
     matrix, values = constraint(results.names, r_matrix)
     covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
     involved = _involved(matrix)
     matrix, covariance = matrix[:, involved], covariance[np.ix_(involved, involved)]
     difference = matrix @ results.params_array[involved] - values
-    statistic, rank = _quadratic(difference, matrix @ covariance @ matrix.T)
+    if invcov is not None:
+        statistic, rank = float(difference @ np.asarray(invcov, float) @ difference), len(matrix)
+    else:
+        statistic, rank = _quadratic(difference, matrix @ covariance @ matrix.T)
     if rank < len(matrix):
         warnings.warn(
             f"covariance of constraints does not have full rank: {len(matrix)} constraints, of which {rank} "
@@ -191,9 +235,11 @@ def wald_test(results: Results, r_matrix: Any, cov_p: Any = None, use_f: bool | 
             ValueWarning,
             stacklevel=3,
         )
+    rank = rank if df_constraints is None else df_constraints
     use_f = results.use_t if use_f is None else use_f
-    df = results.df_inference if use_f else None
-    return JointTest(statistic / rank if use_f and rank else statistic, rank, df)
+    statistic = statistic / rank if use_f and rank else statistic
+    shaped = np.full((1, 1), statistic) if scalar is False else statistic
+    return JointTest(shaped, rank, results.df_inference if use_f else None)
 
 
 def _involved(matrix: Array) -> NDArray[np.intp]:
@@ -210,22 +256,3 @@ def _quadratic(difference: Array, covariance: Array) -> tuple[float, int]:
     kept = values > values.max(initial=0.0) * len(values) * 1e-13
     projected = vectors[:, kept].T @ (difference / scale)
     return float((projected**2 / values[kept]).sum()), int(kept.sum())
-
-
-def wald_test_terms(results: Results, skip_single: bool = False) -> pd.DataFrame:
-    """Joint tests of each term of the formulas.
-
-    Returns
-    -------
-    DataFrame
-        Indexed by term, with columns statistic, pvalue, df_constraint, and df_denom when the tests are F tests.
-    """
-    rows = {}
-    for term, positions in results.term_positions().items():
-        if skip_single and len(positions) == 1:
-            continue
-        test = wald_test(results, np.eye(len(results.names))[positions])
-        rows[term] = {"statistic": test.statistic, "pvalue": test.pvalue, "df_constraint": test.df_num}
-        if test.df_denom is not None:
-            rows[term]["df_denom"] = test.df_denom
-    return pd.DataFrame.from_dict(rows, orient="index")
