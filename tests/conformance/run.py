@@ -1,0 +1,86 @@
+"""Score torchmle with statsmodels' own tests.
+
+    python tests/conformance/run.py [--files genmod/tests/test_glm.py ...] [-k EXPRESSION] [--out FILE] [--verbose]
+
+Needs statsmodels 0.15 with its tests, which its wheels contain.  A test counts unless it needs a model that torchmle does
+not have, is skipped, or is expected to fail in statsmodels itself.  `known_failures.txt` lists the failing tests with the
+reason of each; the exit status is 1 when a test outside that list fails or the share that passes is below 95 %.
+"""
+
+import argparse
+import fnmatch
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections import Counter
+from pathlib import Path
+
+import statsmodels
+
+HERE = Path(__file__).parent
+INSTALLED = Path(statsmodels.__file__).parent
+FLOOR = 0.95
+
+
+def known_failures():
+    """Patterns of test ids with the reason why they fail."""
+    lines = (HERE / "known_failures.txt").read_text().splitlines()
+    entries = (line.partition("  #") for line in lines if line.strip() and not line.startswith("#"))
+    return {pattern.strip(): reason.strip() for pattern, _, reason in entries}
+
+
+def outcomes(file, expression):
+    """Outcome and last line of every test of one file, each file in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder) / "outcomes.json"
+        paths = [str(HERE), str(HERE.parents[1]), os.environ.get("PYTHONPATH", "")]
+        environment = {**os.environ, "CONFORMANCE_OUT": str(out), "PYTHONPATH": os.pathsep.join(paths),
+                       "OMP_NUM_THREADS": "1", "PYTHONDONTWRITEBYTECODE": "1"}  # fmt: skip
+        command = [sys.executable, "-m", "pytest", "-q", "-c", str(HERE / "pytest.ini"), "-p", "plugin", "--no-header",
+                   "--tb=line", "--rootdir", str(INSTALLED.parent), str(INSTALLED / file)]  # fmt: skip
+        command += ["-k", expression] if expression else []
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+        if not out.exists() or done.returncode > 1 and done.returncode != 5:
+            sys.exit(f"{file} could not be run:\n{done.stdout[-3000:]}{done.stderr[-3000:]}")
+        return json.loads(out.read_text())
+
+
+def verdict(found, known):
+    """Counts, unexpected failures, and listed tests that pass by now."""
+    failing = [test for test, (outcome, _) in found.items() if outcome == "failed"]
+    counted = [test for test, (outcome, _) in found.items() if outcome in ("passed", "failed")]
+    unexpected = [test for test in failing if not any(matches(test, pattern) for pattern in known)]
+    share = 1 - len(failing) / max(1, len(counted))
+    return Counter(outcome for outcome, _ in found.values()), unexpected, share
+
+
+def matches(test, pattern):
+    """Shell-style matching in which brackets stand for themselves."""
+    return fnmatch.fnmatchcase(test, pattern.replace("[", "[[]"))
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--files", nargs="*", default=(HERE / "files.txt").read_text().split())
+    parser.add_argument("-k", default="")
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--verbose", action="store_true", help="print every failing test with its last line")
+    options = parser.parse_args()
+    found = {}
+    for file in options.files:
+        found.update(outcomes(file, options.k))
+        print(".", end="", flush=True)
+    counts, unexpected, share = verdict(found, known_failures())
+    print(f"\n{dict(counts)}; {share:.1%} of the tests that count pass; {len(unexpected)} unlisted failures")
+    for test in found if options.verbose else unexpected:
+        if found[test][0] == "failed":
+            print(test, "|", found[test][1])
+    if options.out:
+        options.out.write_text(json.dumps({"share": share, "counts": counts, "tests": found}, indent=1))
+    sys.exit(1 if unexpected or share < FLOOR else 0)
+
+
+if __name__ == "__main__":
+    main()
