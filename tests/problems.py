@@ -157,6 +157,13 @@ def ordered_data(rng, n):
     return df.assign(y=np.digitize(mean(df, 0.0) + rng.logistic(size=n), [-1.0, 0.0, 1.5]).astype(float))
 
 
+def choice_data(rng, n):
+    df = covariates(rng, n)
+    value = np.column_stack([np.zeros(n), mean(df, 0.3, 0.8, -0.5), mean(df, -0.2, -0.4, 1.0)])
+    value += rng.gumbel(size=value.shape)
+    return df.assign(y=np.array(["bus", "car", "walk"])[value.argmax(1)])
+
+
 # -- the likelihoods again, by scipy ---------------------------------------------------------------------------
 
 
@@ -202,6 +209,13 @@ def ordered_rows(df, p):
     limits = np.array([-np.inf, *(p[f"cut[{i}]"] for i in range(3)), np.inf])
     y = df["y"].to_numpy().astype(int)
     return np.log(special.expit(limits[y + 1] - eta) - special.expit(limits[y] - eta))
+
+
+def choice_rows(df, p):
+    lines = {level: line(df, {name: p[f"y{level}_{name}"] for name in LINE}) for level in ("car", "walk")}
+    eta = pd.DataFrame({"bus": 0.0 * df["x"], **lines})
+    chosen = eta.to_numpy()[np.arange(len(df)), eta.columns.get_indexer(df["y"])]
+    return chosen - special.logsumexp(eta, axis=1)
 
 
 # -- the table -------------------------------------------------------------------------------------------------
@@ -252,6 +266,14 @@ class Problem:
 LINE = {"Intercept": 1.0, "x": 0.5, "w": -0.3}
 HAZARD = {**LINE, "Intercept": -1.0}
 SPREAD = {"sigma[Intercept]": 0.2, "sigma[w]": 0.6}
+CHOICE = {
+    "ycar_Intercept": 0.3,
+    "ycar_x": 0.8,
+    "ycar_w": -0.5,
+    "ywalk_Intercept": -0.2,
+    "ywalk_x": -0.4,
+    "ywalk_w": 1.0,
+}
 COVARIANCE = {"cov[a, a]": 1.0, "cov[b, a]": 0.6, "cov[b, b]": 1.0}
 SLOPES = {"a[Intercept]": 1.0, "a[x]": 0.5, "b[Intercept]": -1.0, "b[x]": -0.3}
 EVERY_LINE = tuple(LINE)
@@ -265,6 +287,7 @@ PROBLEMS = [
     Problem("poisson", tm.Poisson, "y ~ x + w", count_data, LINE,
             lambda df, p: stats.poisson.logpmf(df["y"], df["years"] * np.exp(line(df, p) + df["off"])),
             {"offset": "off", "exposure": "years"}, reordered="y ~ w + x"),
+    Problem("mnlogit", tm.MNLogit, "y ~ x + w", choice_data, CHOICE, choice_rows, reordered="y ~ w + x"),
     Problem("exponential", tm.ExponentialSurvival, "Surv(time, event) ~ x + w", survival_data, HAZARD, exponential_rows,
             reordered="Surv(time, event) ~ w + x"),
     Problem("exponential-entry", tm.ExponentialSurvival, "Surv(entry, time, event) ~ x + w", entry_data, HAZARD,

@@ -10,6 +10,7 @@ from .models.generic import GenericLikelihoodModel
 from .models.glm import GLM
 from .models.kaplan_meier import KaplanMeier
 from .models.linear import OLS, WLS
+from .models.multinomial import MNLogit
 from .models.normal import MVNormal, Normal
 from .models.survival import ExponentialSurvival
 from .regression import RegressionModel
@@ -37,6 +38,7 @@ __all__ = [
     "LikelihoodModel",
     "Log",
     "Logit",
+    "MNLogit",
     "MVNormal",
     "Normal",
     "Ordered",

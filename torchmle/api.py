@@ -6,5 +6,17 @@ from .models.counts import Poisson
 from .models.generic import GenericLikelihoodModel
 from .models.glm import GLM
 from .models.linear import OLS, WLS
+from .models.multinomial import MNLogit
 
-__all__ = ["GLM", "OLS", "WLS", "GenericLikelihoodModel", "Logit", "Poisson", "Probit", "datasets", "families"]
+__all__ = [
+    "GLM",
+    "OLS",
+    "WLS",
+    "GenericLikelihoodModel",
+    "Logit",
+    "MNLogit",
+    "Poisson",
+    "Probit",
+    "datasets",
+    "families",
+]

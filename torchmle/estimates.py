@@ -162,7 +162,11 @@ class Estimates:
     @property
     def pvalues(self) -> Any:
         """Two-sided p-values of `tvalues`, by Student's t or the normal distribution (`use_t`)."""
-        return self._series(two_sided(self._tvalues, self.df_inference if self.use_t else None))
+        return self._series(self._pvalues)
+
+    @property
+    def _pvalues(self) -> Array:
+        return two_sided(self._tvalues, self.df_inference if self.use_t else None)
 
     def cov_params(self, r_matrix: Any = None) -> Any:
         """Covariance of the estimates, or of ``R params``."""
@@ -190,17 +194,21 @@ class Estimates:
         method : {"wald", "profile"}
             "profile" holds the values that a likelihood-ratio test does not refuse; see `torchmle.inference.profile`.
         """
+        limits = self._limits(alpha, method)
+        return pd.DataFrame(limits, index=self.names) if self.model.design.pandas else limits
+
+    def _limits(self, alpha: float = 0.05, method: str = "wald") -> Array:
+        """The intervals in the order of `names`, (k, 2)."""
         if method not in ("wald", "profile"):
             raise ValueError(f"method must be 'wald' or 'profile', not {method!r}")
         if method == "profile":
-            found = profile.intervals(self, alpha)  # type: ignore[arg-type]
-            return pd.DataFrame(found, index=self.names) if self.model.design.pandas else found
+            return profile.intervals(self, alpha)  # type: ignore[arg-type]
         q = quantile(1 - alpha / 2, self.df_inference if self.use_t else None)
         limits = np.column_stack([self.params_array - q * self._bse, self.params_array + q * self._bse])
         for i, scale in enumerate(self.model.layout.scales()):
             if not isinstance(scale, Identity):
                 limits[i] = _interval(self.params_array[i], self._bse[i], scale, q)
-        return pd.DataFrame(limits, index=self.names) if self.model.design.pandas else limits
+        return limits
 
     # -- fit statistics ----------------------------------------------------------------------------------------
 

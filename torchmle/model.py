@@ -38,6 +38,7 @@ class Model:
     parameters: ClassVar[Mapping[str, Transform | VectorTransform]] = NO_PARAMETERS
     row_arguments: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[tuple[str, ...]] = ()
+    classes: ClassVar[bool] = False  # whether the response may be categories; they become codes 0, 1, ...
     prediction_arguments: ClassVar[tuple[str, ...]] = ()
 
     def __init__(
@@ -59,7 +60,8 @@ class Model:
             rows, self.frame = endog, exog
         else:
             designs = {name: x for name, x in {self.predictors()[0]: exog, **given.designs}.items() if x is not None}
-            rows, self.frame = design_from_arrays(endog, designs, arguments=given.rows, missing=missing), None
+            told: dict[str, Any] = {"arguments": given.rows, "missing": missing, "classes": self.classes}
+            rows, self.frame = design_from_arrays(endog, designs, **told), None
         self.fixed_values = given.fixed
         self.given_arguments = tuple(name for name in (*EVERY_MODEL, *self.row_arguments) if name in rows.data.columns)
         self.design = rows.design
@@ -139,6 +141,7 @@ class Model:
             missing=missing,
             subset=subset,
             drop_cols=drop_cols,
+            classes=cls.classes,
         )
         placed = {"device": device, "dtype": dtype, "process_group": process_group}
         return cls(rows, data, hasconst=hasconst, **placed, **settings, **given.fixed)

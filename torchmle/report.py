@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from .summary import Summary, coefficient_table, header_pairs
+from .summary import Block, Summary, coefficient_table, header_pairs
 from .transforms import Identity
 
 if TYPE_CHECKING:
@@ -22,26 +22,30 @@ def summarize(
     results: Results, yname: str | None, xname: Sequence[str] | None, title: str | None, alpha: float
 ) -> Summary:
     """The summary of a result."""
-    names = list(xname) if xname is not None else results.names
-    if len(names) != len(results.names):
-        raise ValueError("xnames and params do not have the same length")
     left, right = results.header()
     left = [("Dep. Variable:", yname or results.model.endog_names), *left]
-    block = coefficient_table(
-        names, results.params_array, results._bse, results._tvalues, np.asarray(results.pvalues),
-        np.asarray(results.conf_int(alpha)), alpha=alpha, use_t=results.use_t,
-    )  # fmt: skip
     bottom_left, bottom_right = results.diagnostics()
     return Summary(
         title or results.title,
         header_pairs(left),
         header_pairs(right),
-        [block],
+        results.coefficient_blocks(xname, alpha),
         warnings=results.problems(),
         bottom_left=header_pairs(bottom_left),
         bottom_right=header_pairs(bottom_right),
         notes=results.notes(),
     )
+
+
+def coefficient_block(
+    results: Results, names: Sequence[str] | None, alpha: float, rows: slice = slice(None), heading: str = ""
+) -> Block:
+    """The table of some parameters, by default all, under their own names or these."""
+    labels = results.names[rows] if names is None else list(names)
+    parts = (results.params_array, results._bse, results._tvalues, results._pvalues, results._limits(alpha))
+    if len(labels) != len(results.names[rows]):
+        raise ValueError("xnames and params do not have the same length")
+    return coefficient_table(labels, *(part[rows] for part in parts), alpha=alpha, use_t=results.use_t, heading=heading)
 
 
 def date_and_time() -> Pairs:
@@ -86,7 +90,7 @@ def display(results: Results) -> None:
 
 def tidy(results: Results, level: float, exponentiate: bool) -> pd.DataFrame:
     """One row per parameter, columns as in R's broom."""
-    limits = np.asarray(results.conf_int(1 - level))
+    limits = results._limits(1 - level)
     change = np.exp if exponentiate else np.asarray
     return pd.DataFrame(
         {
@@ -94,7 +98,7 @@ def tidy(results: Results, level: float, exponentiate: bool) -> pd.DataFrame:
             "estimate": change(results.params_array),
             "std_error": results._bse,
             "statistic": results._tvalues,
-            "p_value": np.asarray(results.pvalues),
+            "p_value": results._pvalues,
             "conf_low": change(limits[:, 0]),
             "conf_high": change(limits[:, 1]),
         }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from .hypotheses import Hypotheses
 from .inference import margeff, margins, prediction
 from .inference.delta import Delta, NaturalValues, delta
 from .inference.profile import ProfileLikelihood, profile_likelihood
-from .summary import Summary
+from .summary import Block, Summary
 
 if TYPE_CHECKING:
     from .data import Data
@@ -101,6 +101,10 @@ class Results(Hypotheses, Estimates):
             ("Covariance Type:", self.cov_type),
         ]
         return left, right
+
+    def coefficient_blocks(self, names: Sequence[str] | None, alpha: float) -> list[Block]:
+        """The tables of coefficients in the summary; `names` replace those of the parameters."""
+        return [report.coefficient_block(self, names, alpha)]
 
     def diagnostics(self) -> tuple[report.Pairs, report.Pairs]:
         """Pairs below the coefficients."""

@@ -142,10 +142,9 @@ class Data:
             part = tensor[rows]
             return part.double() if part.is_floating_point() else part
 
-        x = {name: _centred(double(value), self.shift.get(name)) for name, value in self.x.items()}
         return Data(
             None if self.response is None else double(self.response),
-            x,
+            _once(self.x, lambda name, value: _centred(double(value), self.shift.get(name))),
             {name: double(value) for name, value in self.columns.items()},
         )
 
@@ -161,11 +160,22 @@ class Data:
     def _map(self, rows: Callable[[Tensor], Tensor], centres: Callable[[Tensor], Tensor]) -> Data:
         return Data(
             None if self.response is None else rows(self.response),
-            {name: rows(value) for name, value in self.x.items()},
+            _once(self.x, lambda _, value: rows(value)),
             {name: rows(value) for name, value in self.columns.items()},
             {name: centres(value) for name, value in self.shift.items()},
             self.group,
         )
+
+
+def _once(x: Mapping[str, Tensor], function: Callable[[str, Tensor], Tensor]) -> dict[str, Tensor]:
+    """What a function makes of each matrix; of one that several predictors share, one result that they share."""
+    made: dict[int, Tensor] = {}
+    found = {}
+    for name, value in x.items():
+        if id(value) not in made:
+            made[id(value)] = function(name, value)
+        found[name] = made[id(value)]
+    return found
 
 
 def _centred(x: Tensor, shift: Tensor | None) -> Tensor:

@@ -1,0 +1,109 @@
+"""Responses that are categories: their codes, their names, and tables of what was predicted."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Hashable, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data import Data
+from ..errors import ValueWarning
+from ..processes import gather
+from ..sums import row_sums
+
+Levels = tuple[Hashable, ...]
+
+
+def code_categories(data: Data, levels: Levels | None, name: str) -> tuple[Data, Levels]:
+    """The rows with the response as codes 0 ... J-1, int64, and the categories in their order.
+
+    Parameters
+    ----------
+    data : Data
+        The response holds numbers, codes of `levels` where these are given, or (n, J) indicators.
+    levels : tuple or None
+        Categories of a response that was not numeric.
+    name : str
+        Of the response, for messages.
+
+    Raises
+    ------
+    ValueError
+        There is only one category.
+    """
+    y = data.y
+    if y.ndim == 2:
+        y = _codes_of_indicators(y, name)
+    weights = data.get("freq_weights")
+    present = y.unique() if weights is None else y[weights > 0].unique()
+    everywhere = np.unique(np.concatenate(gather(present.cpu().double().numpy(), data.group)))
+    if levels is not None:
+        absent = [level for code, level in enumerate(levels) if code not in everywhere]
+        if absent:
+            warnings.warn(
+                f"{name}: no row is in {', '.join(map(repr, absent))}; left out of the categories",
+                ValueWarning,
+                stacklevel=5,
+            )
+    if len(everywhere) < 2:
+        raise ValueError(f"{name} is the same in all rows: there is nothing to choose between")
+    found = (
+        tuple(_plain(value) for value in everywhere) if levels is None else tuple(levels[int(c)] for c in everywhere)
+    )
+    codes = torch.searchsorted(torch.as_tensor(everywhere, device=y.device), y.double().contiguous())
+    return data.with_response(codes.clamp_max(len(found) - 1)), found
+
+
+def _codes_of_indicators(y: Tensor, name: str) -> Tensor:
+    one_hot = bool(((y == 0) | (y == 1)).all()) and bool((y.sum(1) == 1).all())
+    if not one_hot:
+        raise ValueError(f"{name} has {y.shape[1]} columns; they must be indicators, of which one in each row is 1")
+    return y.argmax(1).to(y.dtype)
+
+
+def _plain(value: float) -> float | int:
+    return int(value) if float(value).is_integer() else float(value)
+
+
+def level_text(level: Hashable) -> str:
+    """A category as tables show it: 2 for 2.0."""
+    return str(_plain(level)) if isinstance(level, float) else str(level)
+
+
+def counts(data: Data, categories: int) -> Tensor:
+    """Weighted number of rows in each category, (J,) on the CPU."""
+
+    def block_counts(block: Data) -> tuple[Tensor]:
+        weights = block.get("freq_weights")
+        return (torch.bincount(block.y, weights, minlength=categories).double(),)
+
+    return row_sums(block_counts, data)[0]
+
+
+def loglike_of_shares(number: Tensor) -> float:
+    """Log-likelihood of category counts at their shares, ``sum n_j log(n_j / n)``."""
+    return float(torch.xlogy(number, number / number.sum()).sum())
+
+
+def crossed(actual: NDArray[Any], predicted: NDArray[Any], size: int) -> NDArray[np.float64]:
+    """Counts (J, J) of actual by predicted codes."""
+    table = np.zeros((size, size))
+    np.add.at(table, (actual, predicted), 1.0)
+    return table
+
+
+def by_category(values: NDArray[Any], index: pd.Index | None) -> Any:
+    """One column per category, numbered from 0 as in statsmodels; an array where there are no labels."""
+    return values if index is None else pd.DataFrame(values, index=index)
+
+
+def outcome(which: str, levels: Sequence[Hashable]) -> int | None:
+    """The code of a category that is asked for as "prob[category]"; None for anything else."""
+    names = [f"prob[{level_text(level)}]" for level in levels]
+    return names.index(which) if which in names else None

@@ -1,0 +1,263 @@
+"""Multinomial logit: unordered categories."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, ClassVar
+
+import numpy as np
+import pandas as pd
+import torch
+from torch import Tensor
+
+from ..autodiff import Curvature, Eta
+from ..data import Data
+from ..estimates import Array
+from ..linalg import dependent_columns
+from ..parameters import Parameters, Values
+from ..processes import joint_factor, total
+from ..regression import RegressionModel, weighty_rows
+from ..structured import Coefficients
+from ..transforms import Identity, Logit, Transform
+from .categories import code_categories, counts, level_text, loglike_of_shares, outcome
+from .multinomial_results import MultinomialResults
+
+MAIN = "eta1"
+
+
+class MNLogit(RegressionModel):
+    """Multinomial logit: ``P(y = j) = exp(x'b_j) / sum_l exp(x'b_l)``, with b of the first category zero.
+
+    There is one linear predictor for each category but the first, and all of them share the columns of one design,
+    which is held once.  ``l_i = eta_iy - log sum_l exp(eta_il)`` is concave.
+
+    Parameters
+    ----------
+    endog : array_like
+        Categories (n,): numbers, strings, booleans or a pandas Categorical, or indicators (n, J).  The base is the first
+        of the sorted values, or of the Categorical's.
+    exog : array_like
+        Columns (n, k); no constant is added.
+
+    Attributes
+    ----------
+    J, K : int
+        Categories, and columns of the design.
+
+    Raises
+    ------
+    ValueError
+        All rows are in one category.
+
+    Notes
+    -----
+    Categories without rows are left out with a warning: their coefficients would run to minus infinity.  The same happens
+    where a column separates categories; the fit then says which coefficients ran away.  Parameters are ordered category by
+    category and named ``y<category>_<column>``.
+
+    References
+    ----------
+    McFadden (1974), "Conditional logit analysis of qualitative choice behavior".
+
+    Examples
+    --------
+    >>> res = MNLogit.from_formula("vote ~ age + income", df).fit(disp=False)
+    >>> res.params.shape
+    (3, 2)
+    """
+
+    parameters = {MAIN: Identity()}  # of the second category; the others follow when the categories are known
+    results_class = MultinomialResults
+    default_disp = True
+    classes: ClassVar[bool] = True
+
+    # -- categories and their predictors -----------------------------------------------------------------------
+
+    def prepare(self, data: Data) -> Data:
+        if MAIN not in data.x:
+            data = data.with_designs({MAIN: torch.ones(data.n, 1, dtype=torch.float64, device=data.device)})
+            self.design = replace(self.design, columns={MAIN: ("const",)}, terms={MAIN: {"const": slice(0, 1)}})
+        data, levels = code_categories(data, self.design.response_levels, self.design.response_label)
+        self.design = replace(self.design, response_levels=levels)
+        data = super().prepare(data)
+        names = self._predictor_names
+        self.intercepts = {name: at for at in self.intercepts.values() for name in names}
+        return self._shared(data).with_shift({name: centre for centre in data.shift.values() for name in names})
+
+    def prepare_prediction(self, data: Data) -> Data:
+        return self._shared(data)
+
+    def _shared(self, data: Data) -> Data:
+        """The rows with one matrix under the name of every predictor."""
+        return data.with_designs(self.every_design(data.x))
+
+    def every_design(self, designs: Mapping[str, Any]) -> dict[str, Any]:
+        """What belongs to the first predictor under the name of each: all of them have its columns."""
+        return dict.fromkeys(self._predictor_names, designs[MAIN])
+
+    @property
+    def levels(self) -> tuple[Any, ...]:
+        """The categories in the order of their codes; the first is the base."""
+        assert self.design.response_levels is not None
+        return self.design.response_levels
+
+    @property
+    def _predictor_names(self) -> list[str]:
+        return [f"eta{j}" for j in range(1, len(self.levels))]
+
+    def make_layout(self) -> Parameters:
+        self.parameters = dict.fromkeys(self._predictor_names, Identity())  # type: ignore[misc]  # this model's own
+        columns = self.design.columns[MAIN]
+        return Parameters([
+            (name, Coefficients([f"y{level_text(level)}_{column}" for column in columns]), None)
+            for name, level in zip(self._predictor_names, self.levels[1:], strict=True)
+        ])  # fmt: skip
+
+    def aliased(self) -> tuple[int, ...]:
+        factor = joint_factor(weighty_rows(self.rows, MAIN), self.rows.group)
+        dropped = dependent_columns(factor, total(self.rows.n, self.rows.group))
+        return tuple(j * self.K + column for j in range(self.J - 1) for column in dropped)
+
+    # -- statsmodels' names ------------------------------------------------------------------------------------
+
+    @property
+    def J(self) -> int:
+        """Number of categories."""
+        return len(self.levels)
+
+    @property
+    def K(self) -> int:
+        """Columns of the design."""
+        return len(self.design.columns[MAIN])
+
+    @property
+    def wendog(self) -> Array:
+        """Indicators of the categories, (n, J) ndarray."""
+        return np.eye(self.J)[self.endog]
+
+    @property
+    def _ynames_map(self) -> dict[int, str]:
+        return {code: level_text(level) for code, level in enumerate(self.levels)}
+
+    @property
+    def df_model(self) -> float:
+        """Rank of the design less one, for each category but the base."""
+        return float((self.rank - 1) * (self.J - 1))
+
+    @property
+    def df_resid(self) -> float:
+        return float(self.nobs - self.rank * (self.J - 1))
+
+    def _z(self, params: Any) -> Tensor:
+        """Also of the (k, J-1) matrix that results show."""
+        if isinstance(params, pd.DataFrame) or getattr(params, "ndim", 1) == 2:
+            params = np.asarray(params).T.reshape(-1)
+        return super()._z(params)
+
+    # -- the likelihood ----------------------------------------------------------------------------------------
+
+    def start(self) -> Tensor:
+        """The shares of the categories, where there is a constant; zero."""
+        start = torch.zeros(self.layout.size, dtype=torch.float64)
+        if MAIN in self.intercepts:
+            number = counts(self.rows, self.J)
+            start[self.intercepts[MAIN] :: self.K] = (number[1:] / number[0]).log()
+        return start
+
+    def eta(self, z: Tensor, data: Data) -> Eta:
+        return tuple(self._linear(z, data).unbind(0))
+
+    def _linear(self, z: Tensor, data: Data) -> Tensor:
+        """Linear predictors, (J-1, n)."""
+        return z.reshape(self.J - 1, -1) @ data.x[MAIN].T
+
+    def loglike_obs(self, p: Values, data: Data) -> Tensor:
+        return log_probabilities(self._stacked(p)).gather(0, data.y[None])[0]
+
+    def _stacked(self, p: Values) -> Tensor:
+        return torch.stack([getattr(p.real, name) for name in self.parameters])
+
+    def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
+        """``g_j = 1{y = j} - p_j`` and ``h_jl = -p_j (1{j = l} - p_l)``."""
+        loglike, g, p = softmax_terms(torch.stack(eta), data.y)
+        if order < 2:
+            return loglike, tuple(g), ()
+        h = tuple((-pj * (1 - pj), *(pj * other for other in p[j + 1 :])) for j, pj in enumerate(p))
+        return loglike, tuple(g), h
+
+    def block_sums(self, z: Tensor, data: Data, order: int) -> tuple[Tensor, ...]:
+        """As for every model, by few products of large matrices: the predictors share their columns."""
+        x, weights = data.x[MAIN], data.get("freq_weights")
+        loglike, g, p = softmax_terms(self._linear(z, data), data.y)
+        value = loglike.sum() if weights is None else loglike @ weights
+        if order == 0:
+            return (value,)
+        score = ((g if weights is None else g * weights) @ x).reshape(-1)
+        return (value, score) if order == 1 else (value, score, softmax_hessian(x, p, weights))
+
+    def expected_information(self, z: Tensor) -> Tensor:
+        """The observed one, which does not depend on the response."""
+        return -self.sums(z, 2)[2]
+
+    def null_loglike(self) -> float:
+        """Log-likelihood of the shares of the categories."""
+        return loglike_of_shares(counts(self.rows, self.J))
+
+    # -- predictions -------------------------------------------------------------------------------------------
+
+    def mean(self, p: Values, data: Data) -> Tensor:
+        """Probabilities of the categories, (n, J)."""
+        return log_probabilities(self._stacked(p)).exp().T
+
+    def predict_rows(self, which: str, p: Values, data: Data) -> Tensor:
+        """ "mean": probabilities (n, J); "linear": predictors (n, J), zero for the base; "prob[category]": (n,)."""
+        if which == "linear":
+            return with_base(self._stacked(p)).T
+        category = outcome(which, self.levels)
+        return super().predict_rows(which, p, data) if category is None else self.mean(p, data)[:, category]
+
+    def predictable(self) -> tuple[str, ...]:
+        return ("mean", "linear", *(f"prob[{level_text(level)}]" for level in self.levels))
+
+    def is_first(self, which: str) -> bool:
+        return False
+
+    def predicted_scale(self, which: str) -> Transform | None:
+        return Logit() if outcome(which, self.levels) is not None else None
+
+
+def with_base(linear: Tensor) -> Tensor:
+    """Linear predictors of all categories, (J, n), from those of all but the base, (J-1, n)."""
+    return torch.cat([torch.zeros_like(linear[:1]), linear])
+
+
+def log_probabilities(linear: Tensor) -> Tensor:
+    """Of all categories, (J, n)."""
+    return torch.log_softmax(with_base(linear), 0)
+
+
+def softmax_terms(linear: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Log-likelihood of each row (n,), its gradient (J-1, n) in the linear predictors, and probabilities (J-1, n)."""
+    logs = log_probabilities(linear)
+    p = logs[1:].exp()
+    g = -p
+    chosen = y > 0
+    g[(y - 1)[chosen], torch.nonzero(chosen)[:, 0]] += 1.0
+    return logs.gather(0, y[None])[0], g, p
+
+
+def softmax_hessian(x: Tensor, p: Tensor, weights: Tensor | None) -> Tensor:
+    """``sum_i w_i (p_i p_i' - diag p_i) kron x_i x_i'``, of size (J-1) k.
+
+    Off the diagonal it is one product ``A'A`` with A the columns times each probability.
+    """
+    k, size = x.shape[1], len(p)
+    root = p if weights is None else p * weights.sqrt()
+    a = (root.T[:, :, None] * x[:, None, :]).reshape(len(x), size * k)
+    hessian = a.T @ a
+    for j in range(size):
+        part = slice(j * k, (j + 1) * k)
+        w = -p[j] * (1 - p[j])
+        hessian[part, part] = x.T @ (x * (w if weights is None else w * weights)[:, None])
+    return hessian
