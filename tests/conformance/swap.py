@@ -24,7 +24,10 @@ import torchmle.formula.api
 
 MODELS = (base.Model, base.Results, wrapper.ResultsWrapper)
 FAMILIES = (families.Family, families.links.Link, varfuncs.VarianceFunction)
-SUBCLASSES = ("statsmodels.miscmodels.count", "statsmodels.miscmodels.tmodel")  # library code that users could have written
+SUBCLASSES = (
+    "statsmodels.miscmodels.count",
+    "statsmodels.miscmodels.tmodel",
+)  # library code that users could have written
 
 
 class NotHere(Exception):
@@ -100,11 +103,11 @@ def _executed_again(name):
     spec = importlib.util.find_spec(name)
     module = importlib.util.module_from_spec(spec)
     module.__dict__["__builtins__"] = BUILTINS
-    exec(compile(open(spec.origin).read(), spec.origin, "exec"), module.__dict__)  # noqa: S102, SIM115
+    exec(compile(open(spec.origin).read(), spec.origin, "exec"), module.__dict__)  # noqa: SIM115
     return module
 
 
-def importing(name, globals=None, locals=None, fromlist=(), level=0):
+def importing(name, globals=None, locals=None, fromlist=(), level=0):  # noqa: A002
     """``__import__`` as statsmodels' tests see it."""
     module = builtins.__import__(name, globals, locals, fromlist, level)
     if not level and not name.startswith("statsmodels"):
