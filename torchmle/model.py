@@ -308,14 +308,16 @@ class Model:
                     for name, value in arguments.items()}  # fmt: skip
         return self.prepare_prediction(self.rows.with_columns(**replaced)) if replaced else self.rows
 
-    def predict_data(self, exog: Any, transform: bool, arguments: Mapping[str, Any]) -> tuple[Data, pd.Index | None]:
-        """New rows through the design, in the coordinates of the fit."""
+    def predict_data(
+        self, exog: Any, transform: bool, arguments: Mapping[str, Any], unseen: str = "raise"
+    ) -> tuple[Data, pd.Index | None]:
+        """New rows through the design, in the coordinates of the fit; `unseen` levels raise, or make the row "nan"."""
         named = {name: column for name, column in self.design.row_names.items() if name in self.linear_arguments()}
         arguments = {**named, **arguments}
         constants = {name: float(value) for name, value in arguments.items() if isinstance(value, Real)}
         rest = {name: value for name, value in arguments.items() if name not in constants}
         if transform or not self.design.formulas:
-            rows = self.design.rows(exog, arguments=rest)
+            rows = self.design.rows(exog, arguments=rest, unseen=unseen)
         else:
             main, *others = self.design.formulas
             if others:

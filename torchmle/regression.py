@@ -19,6 +19,8 @@ from . import processes, starts
 from .autodiff import Curvature, Eta, row_derivatives
 from .coordinates import Coordinates
 from .data import Data
+from .inference.prediction import new_rows
+from .inference.predictive import Predictive
 from .likelihood import LikelihoodModel
 from .linalg import dependent_columns
 from .null import constant_only
@@ -234,6 +236,38 @@ class RegressionModel(LikelihoodModel):
     def is_first(self, which: str) -> bool:
         """Whether a predicted quantity is the first parameter itself."""
         return which == next(iter(self.parameters)) or (which == "mean" and type(self).mean is RegressionModel.mean)
+
+    def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        """The distribution of each row's response as scipy freezes it; None for models that do not say theirs.
+
+        Parameters
+        ----------
+        p : Values
+            Natural values of the rows, on the CPU.
+        data : Data
+            Their other columns.
+        scale : float
+            The dispersion, for models that have one beside their parameters.
+        """
+        return None
+
+    def get_distribution(self, params: Any, exog: Any = None, *, scale: float = 1.0, **arguments: Any) -> Any:
+        """The distribution of each row at reported parameter values, as scipy freezes it.
+
+        Parameters
+        ----------
+        params : array_like
+        exog : array_like, optional
+            Rows of the main design; by default those of the fit.
+        **arguments
+            Offset or exposure of the rows.
+        """
+        data, _ = new_rows(self, exog, False, arguments)
+        return Predictive(self, self._z(params), None, data, scale).frozen()
+
+    def every_design(self, designs: Mapping[str, Any]) -> dict[str, Any]:
+        """The designs of all predictors that these determine; more than given where predictors share one."""
+        return dict(designs)
 
     def predicted_scale(self, which: str) -> Transform | None:
         """The transform on whose real line intervals of a quantity are made; None: on its own scale."""

@@ -13,16 +13,16 @@ from . import io, plots, report
 from .errors import ConvergenceWarning, RankWarning
 from .estimates import Array, Estimates
 from .hypotheses import Hypotheses
-from .inference import margeff, margins, prediction
 from .inference.delta import Delta, NaturalValues, delta
 from .inference.profile import ProfileLikelihood, profile_likelihood
+from .predictions import Predictions
 from .summary import Block, Summary
 
 if TYPE_CHECKING:
     from .data import Data
 
 
-class Results(Hypotheses, Estimates):
+class Results(Hypotheses, Predictions, Estimates):
     """Estimates of a model and what follows from them.
 
     Estimates are on the scale of the table: regression coefficients as they are, standard deviations and the like
@@ -114,35 +114,7 @@ class Results(Hypotheses, Estimates):
         """Notes below the tables: the covariance, scales, what was fixed or left out."""
         return [report.covariance_note(self), *report.scale_notes(self)]
 
-    # -- predictions -------------------------------------------------------------------------------------------
-
-    def predict(self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any) -> Any:
-        """Predicted values of the rows of the fit, or of new ones.
-
-        Parameters
-        ----------
-        exog : DataFrame or array, optional
-            New rows; through the formula unless ``transform=False``.
-        which : str
-            "mean", "linear", or the name of a parameter.
-        **arguments
-            Offset or exposure of the new rows.
-
-        Returns
-        -------
-        Series or ndarray
-            Rows with missing values give NaN.
-        """
-        data, index = prediction.new_rows(self.model, exog, transform, arguments)
-        values = prediction.predicted_values(self.model, self.fit.z, data, which)
-        return pd.Series(values, index=index) if index is not None else values
-
-    def get_prediction(
-        self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any
-    ) -> prediction.Prediction:
-        """Predictions with standard errors and intervals; arguments as for `predict`."""
-        data, index = prediction.new_rows(self.model, exog, transform, arguments)
-        return prediction.prediction(self, data, which, index)
+    # -- rows --------------------------------------------------------------------------------------------------
 
     def observation_variance(self, data: Data) -> Array | None:
         """Variance of a new observation about its mean, for models with observation intervals."""
@@ -152,76 +124,6 @@ class Results(Hypotheses, Estimates):
     def fittedvalues(self) -> Any:
         """Predicted means of the rows of the fit."""
         return self.predict()
-
-    # -- marginal effects --------------------------------------------------------------------------------------
-
-    def margins(
-        self,
-        variables: Any = None,
-        at: Any = "overall",
-        method: str = "dydx",
-        which: str = "mean",
-        contrast: Any = "reference",
-        **arguments: Any,
-    ) -> margins.Margins:
-        """Marginal effects in the variables of the formula, which is evaluated again as they move.
-
-        Interactions, polynomials, splines and factors are followed through.  Numeric variables have slopes; factors
-        and booleans have contrasts of levels.  For models of matrices the variables are the columns.
-
-        Parameters
-        ----------
-        variables : str or list of str, optional
-            All variables when left out.
-        at : {"overall", "mean"}, dict or frame
-            "overall" averages the effects over the rows of the fit (frequency weights count), "mean" takes them at one
-            row of means (of the most frequent level, for factors).  A dict sets variables in all rows, once for each
-            combination of the values given; a frame has one effect for each of its rows.
-        method : {"dydx", "eyex", "dyex", "eydx"}
-            Slope dy/dx, elasticity, and the two semi-elasticities.  Contrasts are differences, of logs for "eydx".
-        which : str
-            What is predicted; see `predict`.
-        contrast : {"reference", "sequential", "pairwise"} or dict
-            Which levels are compared: each with the first, with the one before, or all pairs.  A dict says it for each
-            variable, or gives two values to compare: ``{"g": "pairwise", "x": (0, 1)}``.
-        **arguments
-            Offset or exposure, where not those of the fit.
-
-        Returns
-        -------
-        Margins
-            With ``frame()``, ``summary()``, ``conf_int()``, ``t_test()``.
-
-        Examples
-        --------
-        >>> res = OLS.from_formula("y ~ x * g", df).fit()
-        >>> res.margins("x").frame()["estimate"].shape
-        (1,)
-        """
-        return margins.margins(self, variables, at, method, which, contrast, arguments)
-
-    def get_margeff(
-        self,
-        at: str = "overall",
-        method: str = "dydx",
-        atexog: Any = None,
-        dummy: bool = False,
-        count: bool = False,
-        which: str = "mean",
-    ) -> margeff.ColumnMargins:
-        """Marginal effects of the columns of the design, in statsmodels' form; `margins` follows the formula.
-
-        Parameters
-        ----------
-        at : {"overall", "mean", "median", "zero", "all"}
-            Averages over the rows, effects at one middle row, or at each row (without standard errors).
-        method : {"dydx", "eyex", "dyex", "eydx"}
-        atexog : dict or array_like, optional
-            Columns to set, by position or name, or a whole matrix.
-        dummy, count : bool
-            Changes from 0 to 1 for columns of zeros and ones; half the change over two units for counts.
-        """
-        return margeff.get_margeff(self, at, method, atexog, dummy, count, which)
 
     # -- tests -------------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ per-row slopes, so that an average effect costs a few products ``X'g`` and never
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..autodiff import Eta, row_slopes
 from ..data import Data
+from ..parameters import Values
 
 if TYPE_CHECKING:
     from ..regression import RegressionModel
@@ -95,13 +96,25 @@ def contrast_effects(
 
 def level_effects(model: RegressionModel, which: str, z: Tensor, data: Data, logs: bool = False) -> list[Effect]:
     """A prediction itself, or its logarithm, one for each predicted column."""
+
+    def function(p: Values, block: Data) -> Tensor:
+        values = model.predict_rows(which, p, block)
+        return values.log() if logs else values
+
+    return function_effects(model, function, z, data)
+
+
+def function_effects(
+    model: RegressionModel, function: Callable[[Values, Data], Tensor], z: Tensor, data: Data
+) -> list[Effect]:
+    """A function of the natural values of each row, one effect for each of its columns."""
     eta = leaves(model.eta(z, data))
     found = []
     with torch.enable_grad():
-        for q in _predicted(model, which, data, eta):
-            value = q.log() if logs else q
-            slopes = row_slopes(value, eta, True)
-            found.append(Effect(value.detach(), ((designs(model, data), _detached(slopes)),)))
+        values = function(model.values(eta), data)
+        for q in values.unbind(1) if values.ndim == 2 else [values]:
+            slopes = row_slopes(q, eta, True)
+            found.append(Effect(q.detach(), ((designs(model, data), _detached(slopes)),)))
     return found
 
 

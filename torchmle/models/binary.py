@@ -109,6 +109,11 @@ class BinaryModel(RegressionModel):
         point = self._z(params).to(self.rows.device)
         return row_map(lambda block: self.eta_derivatives(self.eta(point, block), block, 1)[1][0], self.rows).numpy()
 
+    def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
+        return stats.bernoulli(p.mu.numpy())
+
     def predictable(self) -> tuple[str, ...]:
         return ("mean", "linear", "mu", "var")
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.distributions import constraints
@@ -111,6 +112,12 @@ class DistributionModel(RegressionModel):
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
         return self.at(p).log_prob(data.y)
 
+    def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        make = FROZEN.get(self.distribution.__name__)
+        return (
+            None if make is None else make(*(getattr(p, name).numpy() for name in _parameter_names(self.distribution)))
+        )
+
     def mean(self, p: Values, data: Data) -> Tensor:
         """The distribution's mean."""
         return self.at(p).mean
@@ -137,3 +144,27 @@ class DistributionModel(RegressionModel):
             for end in ends:
                 found |= (y == end) & ~torch.isfinite(self.at(Values(real, self.parameters)).log_prob(y))
         return found
+
+
+FROZEN: Mapping[str, Callable[..., Any]] = {
+    "Bernoulli": lambda probs: _stats().bernoulli(probs),
+    "Beta": lambda a, b: _stats().beta(a, b),
+    "Cauchy": lambda loc, scale: _stats().cauchy(loc, scale),
+    "Exponential": lambda rate: _stats().expon(scale=1 / rate),
+    "Gamma": lambda concentration, rate: _stats().gamma(concentration, scale=1 / rate),
+    "Gumbel": lambda loc, scale: _stats().gumbel_r(loc, scale),
+    "HalfNormal": lambda scale: _stats().halfnorm(scale=scale),
+    "Laplace": lambda loc, scale: _stats().laplace(loc, scale),
+    "LogNormal": lambda loc, scale: _stats().lognorm(scale, scale=np.exp(loc)),
+    "Normal": lambda loc, scale: _stats().norm(loc, scale),
+    "Poisson": lambda rate: _stats().poisson(rate),
+    "StudentT": lambda df, loc, scale: _stats().t(df, loc, scale),
+    "Weibull": lambda scale, concentration: _stats().weibull_min(concentration, scale=scale),
+}
+"""scipy's distributions by torch's names, from the parameters in torch's order."""
+
+
+def _stats() -> Any:
+    from scipy import stats  # loaded late: it is slow to import
+
+    return stats

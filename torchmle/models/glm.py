@@ -64,6 +64,7 @@ class GLM(RegressionModel):
 
     parameters = {"mu": Identity()}  # the family's link takes its place
     row_arguments: ClassVar[tuple[str, ...]] = ("offset", "exposure", "var_weights")
+    prediction_arguments: ClassVar[tuple[str, ...]] = ("n_trials",)
     settings: ClassVar[tuple[str, ...]] = ("family",)
     results_class = GLMResults
     default_method = "irls"
@@ -374,6 +375,17 @@ class GLM(RegressionModel):
         return float(pearson.sum()) / (self.nobs - self.layout.size)
 
     # -- predictions -------------------------------------------------------------------------------------------
+
+    def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        names = ("var_weights", "n_trials")
+        given = {name: data.columns[name].double().numpy() for name in names if name in data.columns}
+        return self.family.get_distribution(p.mu.numpy(), scale, **given)
+
+    def get_distribution(  # type: ignore[override]  # statsmodels' order of arguments
+        self, params: Any, scale: float | None = None, exog: Any = None, **arguments: Any
+    ) -> Any:
+        """The distribution of each row at parameter values and a dispersion; see `RegressionModel.get_distribution`."""
+        return super().get_distribution(params, exog, scale=self._scale_at(self._z(params), scale), **arguments)
 
     def predictable(self) -> tuple[str, ...]:
         return ("mean", "linear", "mu", "var_unscaled")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,7 @@ import pandas as pd
 from .. import report
 from ..estimates import Array
 from ..families import Binomial
+from ..inference import prediction
 from ..null import constant_only
 from ..results import Results
 
@@ -106,6 +108,25 @@ class GLMResults(Results):
         if kind.lower() in ("cs", "cox", "coxsnell", "cox-snell"):
             return 1 - math.exp((self.llnull - self.llf) * 2 / self.fit.nobs)
         raise ValueError(f"only 'mcf' and 'cs' are pseudo R-squareds here, not {kind!r}")
+
+    # -- predictions -------------------------------------------------------------------------------------------
+
+    def get_prediction(  # type: ignore[override]  # statsmodels' order of arguments
+        self,
+        exog: Any = None,
+        exposure: Any = None,
+        offset: Any = None,
+        transform: bool = True,
+        which: str | None = None,
+        row_labels: Any = None,
+        average: bool = False,
+        agg_weights: Any = None,
+        **arguments: Any,
+    ) -> prediction.Prediction:
+        """As for every model; without `which`, means under the column names of linear models."""
+        options = {"row_labels": row_labels, "average": average, "agg_weights": agg_weights, **arguments}
+        found = super().get_prediction(exog, transform, which or "mean", exposure=exposure, offset=offset, **options)
+        return found if which or average else replace(found, columns=prediction.MEAN)
 
     # -- rows --------------------------------------------------------------------------------------------------
 

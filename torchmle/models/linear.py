@@ -45,6 +45,7 @@ class WLS(RegressionModel):
 
     parameters = {"mu": Identity()}
     row_arguments: ClassVar[tuple[str, ...]] = ("weights",)
+    prediction_arguments: ClassVar[tuple[str, ...]] = ("weights",)
     results_class = LinearResults
     linear = True
 
@@ -62,6 +63,17 @@ class WLS(RegressionModel):
         g = precision * residual
         loglike = 0.5 * (torch.log(precision / (2 * math.pi)) - g * residual)
         return loglike, (g,), ((-precision,),)
+
+    def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
+        return stats.norm(p.mu.numpy(), np.sqrt(scale / row_weights(data, frequencies=False).numpy()))
+
+    def get_distribution(  # type: ignore[override]  # statsmodels' order of arguments
+        self, params: Any, scale: float, exog: Any = None, **arguments: Any
+    ) -> Any:
+        """The distribution of each row at parameter values and a variance, as scipy freezes it."""
+        return super().get_distribution(params, exog, scale=scale, **arguments)
 
     def prepare(self, data: Data) -> Data:
         if not data.x:

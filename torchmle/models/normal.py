@@ -91,6 +91,11 @@ class Normal(RegressionModel):
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
         return -0.5 * (LOG_2PI + ((data.y - p.mu) / p.sigma) ** 2) - p.real.sigma
 
+    def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
+        return stats.norm(p.mu.numpy(), p.sigma.numpy())
+
     def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
         mu, log_sigma = eta
         precision = torch.exp(-2 * log_sigma)

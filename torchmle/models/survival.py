@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -166,6 +166,11 @@ class ExponentialSurvival(RegressionModel):
 
         failures, time, logs = (float(value) for value in row_sums(parts, self.rows))
         return failures, time, logs
+
+    def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
+        return stats.expon(scale=1 / p.rate.numpy())
 
     def predictable(self) -> tuple[str, ...]:
         return ("mean", "linear", "rate", "hazard", "median", "survival")
