@@ -6,13 +6,20 @@ from .likelihood import LikelihoodModel
 from .models.binary import Logit, Probit
 from .models.counts import Poisson
 from .models.distributions import distribution_model
+from .models.generalized_poisson import GeneralizedPoisson
 from .models.generic import GenericLikelihoodModel
 from .models.glm import GLM
 from .models.kaplan_meier import KaplanMeier
 from .models.linear import OLS, WLS
 from .models.multinomial import MNLogit
+from .models.negative_binomial import NegativeBinomial, NegativeBinomialP
 from .models.normal import MVNormal, Normal
 from .models.survival import ExponentialSurvival
+from .models.zero_inflated import (
+    ZeroInflatedGeneralizedPoisson,
+    ZeroInflatedNegativeBinomialP,
+    ZeroInflatedPoisson,
+)
 from .regression import RegressionModel
 from .structured import CholeskyCovariance, Coefficients, Correlation, Ordered, Simplex
 from .tables import table
@@ -29,6 +36,7 @@ __all__ = [
     "Coefficients",
     "Correlation",
     "ExponentialSurvival",
+    "GeneralizedPoisson",
     "GenericLikelihoodModel",
     "Identity",
     "Interval",
@@ -40,6 +48,8 @@ __all__ = [
     "Logit",
     "MNLogit",
     "MVNormal",
+    "NegativeBinomial",
+    "NegativeBinomialP",
     "Normal",
     "Ordered",
     "Poisson",
@@ -49,6 +59,9 @@ __all__ = [
     "Simplex",
     "Softplus",
     "Sqrt",
+    "ZeroInflatedGeneralizedPoisson",
+    "ZeroInflatedNegativeBinomialP",
+    "ZeroInflatedPoisson",
     "datasets",
     "distribution_model",
     "errors",

@@ -3,20 +3,33 @@
 from . import datasets, families
 from .models.binary import Logit, Probit
 from .models.counts import Poisson
+from .models.generalized_poisson import GeneralizedPoisson
 from .models.generic import GenericLikelihoodModel
 from .models.glm import GLM
 from .models.linear import OLS, WLS
 from .models.multinomial import MNLogit
+from .models.negative_binomial import NegativeBinomial, NegativeBinomialP
+from .models.zero_inflated import (
+    ZeroInflatedGeneralizedPoisson,
+    ZeroInflatedNegativeBinomialP,
+    ZeroInflatedPoisson,
+)
 
 __all__ = [
     "GLM",
     "OLS",
     "WLS",
+    "GeneralizedPoisson",
     "GenericLikelihoodModel",
     "Logit",
     "MNLogit",
+    "NegativeBinomial",
+    "NegativeBinomialP",
     "Poisson",
     "Probit",
+    "ZeroInflatedGeneralizedPoisson",
+    "ZeroInflatedNegativeBinomialP",
+    "ZeroInflatedPoisson",
     "datasets",
     "families",
 ]

@@ -199,6 +199,9 @@ class Model:
     def without_rows(cls, design: Design, shift: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> Any:
         """A model that predicts and prints, but has no rows."""
         model = cls.__new__(cls)
+        told = {name: state[name] for name in cls.settings if name in state}
+        if told:
+            model.configure(**told)
         vars(model).update(
             design=design, frame=None, index=None, kept=None, fixed_values={}, hasconst=None, _rows=None, shift=dict(shift),
             placement=Placement(torch.device("cpu"), torch.float64), **state,

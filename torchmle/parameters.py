@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import torch
 from torch import Tensor
@@ -104,6 +105,10 @@ class Block:
         return self.transform.scales() if isinstance(self.transform, VectorTransform) else (self.transform,)
 
 
+def _labels(name: str, transform: Transform | VectorTransform) -> tuple[str, ...]:
+    return transform.labels(name) if isinstance(transform, VectorTransform) else (name,)
+
+
 class Parameters:
     """Order and labels of theta and of the reported vector, in one place.
 
@@ -111,26 +116,34 @@ class Parameters:
     ----------
     blocks : sequence of (name, transform, labels)
         `labels` may be None: the transform's own, or the name.
+    order : sequence of str, optional
+        Names in the order of the reported vector, where that is not theirs in theta.
     """
 
-    def __init__(self, blocks: Sequence[tuple[str, Transform | VectorTransform, tuple[str, ...] | None]]):
-        made, real, reported = [], 0, 0
-        for name, transform, labels in blocks:
+    def __init__(
+        self,
+        blocks: Sequence[tuple[str, Transform | VectorTransform, tuple[str, ...] | None]],
+        order: Sequence[str] | None = None,
+    ):
+        labelled = {name: labels or _labels(name, transform) for name, transform, labels in blocks}
+        ends = accumulate((len(labelled[name]) for name in order or labelled), initial=0)
+        reported = dict(zip(order or labelled, ends, strict=False))
+        made, real = [], 0
+        for name, transform, _ in blocks:
             vector = isinstance(transform, VectorTransform)
-            labels = labels or (transform.labels(name) if isinstance(transform, VectorTransform) else (name,))
-            size = transform.size if isinstance(transform, VectorTransform) else 1
-            made.append(
-                Block(name, transform, labels, slice(real, real + size), slice(reported, reported + len(labels)))
-            )
-            real, reported = real + size, reported + len(labels)
+            size, labels = transform.size if isinstance(transform, VectorTransform) else 1, labelled[name]
+            made.append(Block(name, transform, labels, slice(real, real + size),
+                              slice(reported[name], reported[name] + len(labels))))  # fmt: skip
+            real += size
             assert vector or len(labels) == 1
         self.blocks = tuple(made)
         self.size = real
+        self._reported = tuple(sorted(made, key=lambda block: block.reported.start))
 
     @property
     def names(self) -> tuple[str, ...]:
         """Labels of the reported vector."""
-        return tuple(label for block in self.blocks for label in block.labels)
+        return tuple(label for block in self._reported for label in block.labels)
 
     @property
     def real_names(self) -> tuple[str, ...]:
@@ -144,7 +157,7 @@ class Parameters:
     @property
     def is_identity(self) -> bool:
         """True when the reported vector is theta itself."""
-        return all(block.is_identity for block in self.blocks)
+        return self._reported == self.blocks and all(block.is_identity for block in self.blocks)
 
     def values(self, theta: Tensor) -> Values:
         """Natural values by name, differentiable in theta."""
@@ -156,7 +169,7 @@ class Parameters:
 
     def natural(self, theta: Tensor) -> Tensor:
         """The reported vector of theta."""
-        return torch.cat([block.entries(theta[block.reals]) for block in self.blocks])
+        return torch.cat([block.entries(theta[block.reals]) for block in self._reported])
 
     def real(self, natural: Tensor) -> Tensor:
         """The theta of a reported vector; not finite where a value is outside its domain."""
@@ -164,18 +177,19 @@ class Parameters:
 
     def scales(self) -> tuple[Transform, ...]:
         """For each reported entry, the scalar map on whose real side its interval is made."""
-        return tuple(scale for block in self.blocks for scale in block.scales())
+        return tuple(scale for block in self._reported for scale in block.scales())
 
     def jacobian(self, theta: Tensor) -> Tensor:
-        """d reported / d theta, of shape (reported, size): block diagonal."""
-        parts = []
+        """d reported / d theta, of shape (reported, size): one block per parameter."""
+        whole = theta.new_zeros(len(self.names), self.size)
         for block in self.blocks:
             real = theta[block.reals]
             if block.is_identity:
-                parts.append(torch.eye(len(real), dtype=theta.dtype))
+                part = torch.eye(len(real), dtype=theta.dtype)
             else:
-                parts.append(torch.autograd.functional.jacobian(block.entries, real))
-        return torch.block_diag(*parts) if parts else theta.new_zeros(0, 0)
+                part = torch.autograd.functional.jacobian(block.entries, real)
+            whole[block.reported, block.reals] = part
+        return whole
 
     def curvature(self, theta: Tensor, weights: Tensor) -> Tensor:
         """Hessian of ``weights @ reported(theta)``, of shape (size, size): block diagonal."""

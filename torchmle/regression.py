@@ -66,6 +66,10 @@ class RegressionModel(LikelihoodModel):
         return {**super().state(), "intercepts": self.intercepts}
 
     def make_layout(self) -> Parameters:
+        return Parameters(self.parameter_blocks())
+
+    def parameter_blocks(self) -> list[tuple[str, Transform | VectorTransform, tuple[str, ...] | None]]:
+        """Name, transform and labels of each parameter: coefficients for those that have a design."""
         blocks: list[tuple[str, Transform | VectorTransform, tuple[str, ...] | None]] = []
         for i, (name, transform) in enumerate(self.parameters.items()):
             columns = self.design.columns.get(name)
@@ -74,7 +78,7 @@ class RegressionModel(LikelihoodModel):
             else:
                 labels = columns if i == 0 else tuple(f"{name}[{column}]" for column in columns)
                 blocks.append((name, Coefficients(labels), None))
-        return Parameters(blocks)
+        return blocks
 
     # -- coordinates -------------------------------------------------------------------------------------------
 

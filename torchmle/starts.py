@@ -67,7 +67,7 @@ def _locations(model: RegressionModel) -> list[tuple[Tensor, float]]:
     zero = torch.zeros(model.layout.size, dtype=torch.float64)
     mean, spread = moments(model.rows)
     found = [(zero, spread)]
-    position = _constant_position(model, name)
+    position = constant_position(model, name)
     if position is not None:
         natural = transform.inverse(torch.tensor(mean, dtype=torch.float64))
         if bool(torch.isfinite(natural)):
@@ -85,7 +85,7 @@ def _locations(model: RegressionModel) -> list[tuple[Tensor, float]]:
 def with_scale(model: RegressionModel, point: Tensor, scale: float) -> Tensor:
     """Constant terms of the other predictors: the scale where they are positive, the middle elsewhere."""
     for name, transform in list(model.parameters.items())[1:]:
-        position = _constant_position(model, name)
+        position = constant_position(model, name)
         if position is not None and scale > 0:
             point[position] = _middle(transform, scale)
     return point
@@ -98,7 +98,7 @@ def _middle(transform: Transform, scale: float) -> float:
     return 0.0
 
 
-def _constant_position(model: RegressionModel, name: str) -> int | None:
+def constant_position(model: RegressionModel, name: str) -> int | None:
     """Where the constant term of a predictor stands in z."""
     start = model.layout.block(name).reals.start
     if name not in model.rows.x:
@@ -192,7 +192,9 @@ def normal_equations(model: RegressionModel, working: object) -> tuple[Tensor, .
 
 @small_on_one_thread
 def solve(gram: Tensor, moment: Tensor) -> Tensor:
-    """Solution of normal equations on scaled columns, the shortest when they are collinear."""
+    """Solution of normal equations on scaled columns, the shortest when they are collinear; NaN where they are not finite."""
+    if not bool(torch.isfinite(gram).all() & torch.isfinite(moment).all()):
+        return torch.full_like(moment, torch.nan)
     scale = gram.diagonal().clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
     scaled = gram * scale[:, None] * scale
     return scale * torch.linalg.lstsq(scaled, (scale * moment)[:, None], driver="gelsd").solution[:, 0]

@@ -5,6 +5,7 @@ from ..models.counts import Poisson
 from ..models.glm import GLM
 from ..models.linear import OLS, WLS
 from ..models.multinomial import MNLogit
+from ..models.negative_binomial import NegativeBinomial
 from ..models.normal import MVNormal, Normal
 from ..models.survival import ExponentialSurvival
 
@@ -14,9 +15,22 @@ glm = GLM.from_formula
 logit = Logit.from_formula
 probit = Probit.from_formula
 poisson = Poisson.from_formula
+negativebinomial = NegativeBinomial.from_formula
 mnlogit = MNLogit.from_formula
 normal = Normal.from_formula
 mvnormal = MVNormal.from_formula
 exponential_survival = ExponentialSurvival.from_formula
 
-__all__ = ["exponential_survival", "glm", "logit", "mnlogit", "mvnormal", "normal", "ols", "poisson", "probit", "wls"]
+__all__ = [
+    "exponential_survival",
+    "glm",
+    "logit",
+    "mnlogit",
+    "mvnormal",
+    "negativebinomial",
+    "normal",
+    "ols",
+    "poisson",
+    "probit",
+    "wls",
+]

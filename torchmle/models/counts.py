@@ -1,9 +1,9 @@
-"""Count regression."""
+"""Count regression: what all count models share, and Poisson."""
 
 from __future__ import annotations
 
 import math
-from functools import cached_property
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,36 +12,147 @@ from torch import Tensor
 
 from .. import starts
 from ..autodiff import Curvature, Eta
+from ..constraints import Restrictions
 from ..data import Data
-from ..estimates import Array
+from ..inference.prediction import new_rows
+from ..maximum import NOTHING
+from ..objective import Objective
+from ..optim import Optimum
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
-from ..sums import row_sums
+from ..results import Results
+from ..sums import row_map, row_sums
 from ..transforms import Log
-from .discrete_results import DiscreteResults
+from . import count_starts
+from .boundaries import best_inside_or_at_a_boundary, constant_boundaries
+from .count_distributions import CountDistribution, PoissonCounts
+from .count_results import CountResults, DispersedResults, count_probabilities
 from .exposure import with_log_exposure
+from .row_distribution import RowDistribution
 
 
-class CountResults(DiscreteResults):
-    """A count model: residuals, pseudo R-squared and the likelihood-ratio test against a constant."""
+class CountModel(RegressionModel):
+    """Counts with mean ``exp(X b + offset) * exposure`` and a distribution."""
 
-    @cached_property
-    def resid(self) -> Any:
-        """Response less predicted mean."""
-        return self._series_of_rows(self.model.endog - np.asarray(self.predict()))
+    distribution: CountDistribution = PoissonCounts()
+    row_arguments: ClassVar[tuple[str, ...]] = ("offset", "exposure")
+    results_class: ClassVar[type[Results]] = DispersedResults
+    default_disp = True
 
-    @property
-    def resid_response(self) -> Any:
-        """The same as `resid`."""
-        return self.resid
+    def __init__(
+        self,
+        endog: Any,
+        exog: Any = None,
+        offset: Any = None,
+        exposure: Any = None,
+        missing: str = "none",
+        check_rank: bool = True,
+        **arguments: Any,
+    ):
+        """`check_rank` is there for statsmodels' sake: the rank is looked at in a fit where the Hessian gives reason to."""
+        super().__init__(endog, exog, offset=offset, exposure=exposure, missing=missing, **arguments)
 
-    @property
-    def resid_pearson(self) -> Array:
-        """Residuals divided by the standard deviation of the count, (n,) ndarray."""
-        return np.asarray(self.resid) / np.sqrt(np.asarray(self.predict()))
+    def prepare(self, data: Data) -> Data:
+        y = data.y
+        if bool((y < 0).any()):
+            raise ValueError(f"{self.endog_names}: counts must not be negative; the smallest is {float(y.min()):g}")
+        data = self.prepare_prediction(data)
+        return super().prepare(data.with_columns(log_factorial=torch.lgamma(y.to(torch.float64) + 1)))
+
+    def prepare_prediction(self, data: Data) -> Data:
+        return with_log_exposure(data)
+
+    def use(self, distribution: CountDistribution) -> None:
+        """Take the distribution that the model's settings say, and its parameters."""
+        self.distribution = distribution
+        self.parameters = distribution.parameters  # type: ignore[misc]  # this model's own
+
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), **{name: getattr(self, name) for name in self.settings}}
+
+    # -- likelihood --------------------------------------------------------------------------------------------
+
+    def loglike_obs(self, p: Values, data: Data) -> Tensor:
+        return self.distribution.loglike(self._eta_of(p), data.y, data.log_factorial)
+
+    def _eta_of(self, p: Values) -> Eta:
+        return tuple(getattr(p.real, name) for name in self.parameters)
+
+    def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
+        return self.distribution.derivatives(eta, data.y, data.log_factorial, order)
+
+    def start(self) -> Tensor:
+        """A Poisson fit, with the likeliest of some guesses for the other parameters."""
+        return count_starts.start(self)
+
+    def at_boundary(self, z: Tensor) -> Mapping[int, float]:
+        return {entry: real for entry, real in constant_boundaries(self).values() if float(z[entry]) <= real}
+
+    def _maximum(
+        self,
+        restrictions: Restrictions,
+        start_params: Any,
+        method: str,
+        boundary: Mapping[int, float] = NOTHING,
+        **options: Any,
+    ) -> tuple[Objective, Optimum]:
+        search = super()._maximum
+        return best_inside_or_at_a_boundary(
+            self, lambda at: search(restrictions, start_params, method, at, **options), restrictions
+        )
+
+    # -- predictions -------------------------------------------------------------------------------------------
+
+    def predictable(self) -> tuple[str, ...]:
+        return (*super().predictable(), "var", "prob")
+
+    def predict_rows(self, which: str, p: Values, data: Data) -> Tensor:
+        """Also "var", the variance of the count, and "prob[3]", the probability of a count of three."""
+        if which == "var":
+            return self.distribution.moments(self._eta_of(p))[1]
+        if which.startswith("prob[") and which.endswith("]"):
+            y = torch.full((data.n,), float(which[5:-1]), dtype=torch.float64, device=data.device)
+            return self.distribution.loglike(self._eta_of(p), y, torch.lgamma(y + 1)).exp()
+        return super().predict_rows("linear" if which.startswith("lin") else which, p, data)
+
+    def predict(
+        self, params: Any, exog: Any = None, which: str = "mean", y_values: Any = None, **arguments: Any
+    ) -> Any:
+        """Predicted values at reported parameter values; with which="prob" one column for each of `y_values`."""
+        if which != "prob":
+            return super().predict(params, exog, which=which, **arguments)
+        predict = super().predict
+        return count_probabilities(self, y_values, lambda each: predict(params, exog, which=each, **arguments))
+
+    def get_distribution(self, params: Any, exog: Any = None, **arguments: Any) -> Any:
+        """The distribution of each row at reported parameter values: scipy's where it has it.
+
+        Parameters
+        ----------
+        params : array_like
+        exog : array_like, optional
+            Rows of the main design; by default those of the fit.
+        **arguments
+            Offset or exposure of the rows.
+
+        Returns
+        -------
+        object
+            With ``pmf``, ``mean``, ``var``, ``rvs`` and the like.
+        """
+        data, _ = new_rows(self, exog, False, arguments)
+        return self.distribution_of(self._z(params), data)
+
+    def distribution_of(self, z: Tensor, data: Data) -> Any:
+        """The distribution of each row of some data at z."""
+        point = z.to(data.device)
+        eta = row_map(lambda block: torch.stack(self.eta(point, block), 1), data).unbind(1)
+        natural = self.values(eta)
+        frozen = self.distribution.frozen({name: getattr(natural, name).numpy() for name in self.parameters})
+        return RowDistribution(self.distribution, eta) if frozen is None else frozen
 
 
-class Poisson(RegressionModel):
+class Poisson(CountModel):
     """Poisson regression: ``E[y] = exp(X b + offset) * exposure``.
 
     ``l_i = y_i eta_i - exp(eta_i) - log y_i!``.  The response need not be an integer (the quasi-likelihood of
@@ -64,25 +175,13 @@ class Poisson(RegressionModel):
     """
 
     parameters = {"mu": Log()}
-    row_arguments: ClassVar[tuple[str, ...]] = ("offset", "exposure")
     results_class = CountResults
-    default_disp = True
-
-    def prepare(self, data: Data) -> Data:
-        y = data.y
-        if bool((y < 0).any()):
-            raise ValueError(f"{self.endog_names}: counts must not be negative; the smallest is {float(y.min()):g}")
-        data = self.prepare_prediction(data)
-        return super().prepare(data.with_columns(log_factorial=torch.lgamma(y.to(torch.float64) + 1)))
-
-    def prepare_prediction(self, data: Data) -> Data:
-        return with_log_exposure(data)
 
     def start(self) -> Tensor:
         """A weighted regression of ``log m`` on X with weights m, ``m = (y + mean) / 2``: one scoring step."""
         if "mu" not in self.rows.x:
-            return super().start()
-        mean = self._mean_response()
+            return super(CountModel, self).start()
+        mean = count_starts.mean_response(self)
 
         def working(block: Data) -> tuple[Tensor, Tensor]:
             middle = (block.y + mean) / 2
@@ -92,20 +191,6 @@ class Poisson(RegressionModel):
         if mean > 0:
             start[self.layout.block("mu").reals] = starts.weighted_least_squares(self, working)
         return start
-
-    def _mean_response(self) -> float:
-        def total(block: Data) -> tuple[Tensor]:
-            weights = block.get("freq_weights")
-            return (block.y.sum() if weights is None else block.y @ weights,)
-
-        return float(row_sums(total, self.rows)[0]) / self.nobs
-
-    def loglike_obs(self, p: Values, data: Data) -> Tensor:
-        return data.y * p.real.mu - p.mu - data.log_factorial
-
-    def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
-        mu = eta[0].exp()
-        return data.y * eta[0] - mu - data.log_factorial, (data.y - mu,), ((-mu,),)
 
     def expected_information(self, z: Tensor) -> Tensor:
         return -self.sums(z, 2)[2]
@@ -130,3 +215,15 @@ class Poisson(RegressionModel):
 
         count, exposure, known = (float(value) for value in row_sums(parts, self.rows))
         return (count * math.log(count / exposure) if count > 0 else 0.0) - count + known
+
+    def cdf(self, X: Any) -> Any:
+        """Probability of at most the observed count in each row, at these linear predictors (n,)."""
+        from scipy import stats  # loaded late: it is slow to import
+
+        return stats.poisson.cdf(self.endog, np.exp(X))
+
+    def pdf(self, X: Any) -> Any:
+        """Probability of the observed count in each row, at these linear predictors (n,)."""
+        from scipy import stats  # loaded late: it is slow to import
+
+        return stats.poisson.pmf(self.endog, np.exp(X))

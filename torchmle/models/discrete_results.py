@@ -31,9 +31,14 @@ class DiscreteResults(Results):
         return 2 * (self.llf - self.llnull)
 
     @property
+    def llr_df(self) -> float:
+        """Degrees of freedom of `llr`: parameters that the constant-only model does not have."""
+        return self.df_model
+
+    @property
     def llr_pvalue(self) -> float:
         """Chi-squared tail probability of `llr`."""
-        return float(chi2_tail(max(self.llr, 0.0), self.df_model)) if self.df_model > 0 else math.nan
+        return float(chi2_tail(max(self.llr, 0.0), self.llr_df)) if self.llr_df > 0 else math.nan
 
     @property
     def prsquared(self) -> float:

@@ -1,0 +1,132 @@
+"""What count models report beyond estimates: residuals, probabilities of counts, the dispersion, parameters at a boundary."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ..errors import BoundaryWarning
+from ..estimates import Array
+from ..inference.prediction import new_rows
+from .discrete_results import DiscreteResults
+
+
+class CountResults(DiscreteResults):
+    """A count model: residuals, probabilities, pseudo R-squared and the likelihood-ratio test against a constant."""
+
+    @property
+    def df_resid(self) -> float:
+        """Observations less free coefficients of the mean; a dispersion or inflation is not counted, as in statsmodels."""
+        return float(self.nobs - self.df_model - 1)
+
+    # -- rows --------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def resid(self) -> Any:
+        """Response less predicted mean."""
+        return self._series_of_rows(self.model.endog - np.asarray(self.predict()))
+
+    @property
+    def resid_response(self) -> Any:
+        """The same as `resid`."""
+        return self.resid
+
+    @property
+    def resid_pearson(self) -> Array:
+        """Residuals divided by the standard deviation of the count, (n,) ndarray."""
+        return np.asarray(self.resid) / np.sqrt(np.asarray(self.predict(which="var")))
+
+    # -- predictions -------------------------------------------------------------------------------------------
+
+    def predict(
+        self, exog: Any = None, transform: bool = True, which: str = "mean", y_values: Any = None, **arguments: Any
+    ) -> Any:
+        """Predicted values of the rows of the fit, or of new ones.
+
+        Parameters
+        ----------
+        exog : DataFrame or array, optional
+            New rows; through the formula unless ``transform=False``.
+        which : str
+            "mean", "linear", "var", the name of a parameter, or "prob": the probability of each count.
+        y_values : array_like, optional
+            The counts for "prob"; by default 0 to the largest one seen.
+        **arguments
+            Offset or exposure of the new rows.
+
+        Returns
+        -------
+        Series or ndarray; for "prob" a DataFrame or ndarray (n, number of counts), columns numbered from 0
+        """
+        if which != "prob":
+            return super().predict(exog, transform, which, **arguments)
+        predict = super().predict
+        return count_probabilities(self.model, y_values, lambda each: predict(exog, transform, each, **arguments))
+
+    def predict_prob(self, n: Any = None, exog: Any = None, transform: bool = True, **arguments: Any) -> Array:
+        """Probabilities of counts, an ndarray (n, number of counts); `n` are the counts, by default 0 to the largest seen."""
+        return np.asarray(self.predict(exog, transform, "prob", n, **arguments))
+
+    def get_distribution(self, exog: Any = None, transform: bool = True, **arguments: Any) -> Any:
+        """The distribution of each row of the fit, or of new ones: scipy's where it has it."""
+        data, _ = new_rows(self.model, exog, transform, arguments)
+        return self.model.distribution_of(self.fit.z, data)
+
+
+class DispersedResults(CountResults):
+    """A count model with a parameter beside the mean."""
+
+    @property
+    def _alpha(self) -> int:
+        return self.names.index("alpha")
+
+    @property
+    def lnalpha(self) -> float:
+        """Logarithm of the dispersion; minus infinity at its boundary."""
+        alpha = self.params_array[self._alpha]
+        return math.log(alpha) if alpha > 0 else -math.inf if alpha == 0 else math.nan
+
+    @property
+    def lnalpha_std_err(self) -> float:
+        """Standard error of `lnalpha`, by the delta method."""
+        alpha = self.params_array[self._alpha]
+        return float(self._bse[self._alpha] / alpha) if alpha > 0 else math.nan
+
+    # -- parameters at a boundary --------------------------------------------------------------------------------
+
+    @property
+    def boundary(self) -> list[str]:
+        """Names of the parameters whose best value is the boundary of their range."""
+        return [name for name, there in zip(self.names, self._at_boundary, strict=True) if there]
+
+    def boundary_message(self) -> str:
+        """What it means that parameters are at their boundary."""
+        words = {True: "alpha is at its lower bound 0: the counts are not overdispersed, and the other estimates are those "
+                       "without it",
+                 False: "the share of added zeros is at its lower bound 0: there are no more zeros than without inflation, "
+                        "and the other estimates are those without it"}  # fmt: skip
+        return "; ".join(words[name == "alpha"] for name in self.boundary)
+
+    def problems(self) -> list[str]:
+        return [*super().problems(), *([self.boundary_message()] if self.boundary else [])]
+
+    def announce(self, disp: bool = False) -> None:
+        if self.boundary:
+            warnings.warn(self.boundary_message(), BoundaryWarning, stacklevel=3)
+        super().announce(disp)
+
+
+def count_probabilities(model: Any, y_values: Any, predict: Callable[[str], Any]) -> Any:
+    """Columns of probabilities, one for each count, numbered from 0."""
+    if y_values is None:
+        y_values = np.arange(int(np.max(model.endog)) + 1)
+    columns = [predict(f"prob[{value}]") for value in np.atleast_1d(np.asarray(y_values, dtype=float)).ravel().tolist()]
+    if columns and isinstance(columns[0], pd.Series):
+        return pd.concat(columns, axis=1, keys=range(len(columns)))
+    return np.column_stack(columns)
