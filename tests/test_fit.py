@@ -8,7 +8,9 @@ import pytest
 import torch
 
 import torchmle as tm
+from torchmle.constraints import read_restrictions
 from torchmle.errors import ConvergenceWarning, FitInterrupted, PrecisionWarning, RankWarning
+from torchmle.maximum import beginning
 
 
 @pytest.fixture
@@ -98,7 +100,7 @@ class Interrupted(tm.RegressionModel):
 def test_interrupt_leaves_with_what_was_reached(frame, method):
     Interrupted.calls, Interrupted.stop = 0, 0
     model = Interrupted.from_formula("y ~ x", frame)
-    model._objective(None, None)
+    beginning(model, read_restrictions(model.layout, {}, None, None), None)
     Interrupted.stop, Interrupted.calls = Interrupted.calls + 4, 0
     with pytest.raises(FitInterrupted) as caught:
         model.fit(method=method)
@@ -216,7 +218,7 @@ def test_a_value_held_fixed_has_no_test(frame):
 
 def test_batches_are_refused_over_processes(frame):
     model = tm.Poisson.from_formula("y ~ x", frame)
-    objective, start = model._objective(None, None)
+    objective, start = beginning(model, read_restrictions(model.layout, {}, None, None), None)
     grouped = type(objective)(model, objective.coordinates)
     model._rows = model.rows.with_group(True)
     with pytest.raises(ValueError, match="process_group"):

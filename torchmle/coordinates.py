@@ -11,12 +11,15 @@ phi
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
 
 from .parameters import Parameters
+
+NOTHING_LEFT = 1e-12  # entry of an equation, relative to its largest, that is rounding error
 
 
 @dataclass(frozen=True)
@@ -31,8 +34,11 @@ class Coordinates:
         (k,)
     basis : Tensor or None
         (k, f); None means that every coordinate is free.
-    fixed, dropped : tuple of int
-        Entries of theta that the user fixed, and that collinearity took out (their value is 0).
+    fixed, dropped, boundary : tuple of int
+        Entries of theta that the user fixed, that collinearity took out (their value is 0), and that are held where the
+        log-likelihood is highest, at the boundary of their range.
+    tied : tuple of int
+        Entries of theta that follow from free ones by linear equations.
     """
 
     uncentre: Tensor | None
@@ -40,6 +46,8 @@ class Coordinates:
     basis: Tensor | None = None
     fixed: tuple[int, ...] = ()
     dropped: tuple[int, ...] = ()
+    boundary: tuple[int, ...] = ()
+    tied: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -48,7 +56,7 @@ class Coordinates:
 
     def free_names(self, parameters: Parameters) -> tuple[str, ...]:
         """A name for each free coordinate."""
-        held = {*self.fixed, *self.dropped}
+        held = {*self.fixed, *self.dropped, *self.boundary, *self.tied}
         return tuple(name for i, name in enumerate(parameters.real_names) if i not in held)
 
     def z(self, phi: Tensor) -> Tensor:
@@ -57,7 +65,11 @@ class Coordinates:
 
     def phi(self, z: Tensor) -> Tensor:
         """The optimiser's coordinates of the data's; what is held keeps its value."""
-        return z if self.basis is None else self.basis.T @ (z - self.origin)
+        if self.basis is None:
+            return z
+        if self.tied:  # columns that are not orthonormal
+            return torch.linalg.lstsq(self.basis, (z - self.origin)[:, None]).solution[:, 0]
+        return self.basis.T @ (z - self.origin)
 
     def theta(self, z: Tensor) -> Tensor:
         """The user's coordinates of the data's."""
@@ -78,6 +90,19 @@ class Coordinates:
         assert self.uncentre is not None
         return 2 * torch.eye(len(self.uncentre), dtype=torch.float64) - self.uncentre
 
+    def free_among(self, entries: slice) -> int:
+        """In how many dimensions these entries of theta can move."""
+        held = {*self.fixed, *self.dropped, *self.boundary}
+        free = [i for i in range(entries.start, entries.stop) if i not in held]
+        if not self.tied or not free:
+            return len(free)
+        return int(torch.linalg.matrix_rank(torch.stack([self.row(index) for index in free])))
+
+    def row(self, index: int) -> Tensor:
+        """Derivatives of an entry of theta in phi, (size,)."""
+        whole = torch.eye(len(self.origin), dtype=torch.float64) if self.uncentre is None else self.uncentre
+        return whole[index] if self.basis is None else whole[index] @ self.basis
+
     def free_gradient(self, gradient: Tensor) -> Tensor:
         """Derivatives in phi of derivatives in z."""
         return gradient if self.basis is None else self.basis.T @ gradient
@@ -91,7 +116,12 @@ class Coordinates:
         return covariance if self.basis is None else self.basis @ covariance @ self.basis.T
 
 
-def hold(coordinates: Coordinates, values: Mapping[int, float], dropped: tuple[int, ...] = ()) -> Coordinates:
+def hold(
+    coordinates: Coordinates,
+    values: Mapping[int, float],
+    dropped: tuple[int, ...] = (),
+    boundary: Mapping[int, float] = MappingProxyType({}),
+) -> Coordinates:
     """Coordinates in which some entries of theta keep a value, and dropped ones are zero.
 
     Parameters
@@ -101,8 +131,10 @@ def hold(coordinates: Coordinates, values: Mapping[int, float], dropped: tuple[i
     values : mapping of int to float
         Index in theta to value.
     dropped : tuple of int
+    boundary : mapping of int to float
+        Entries that are at the boundary of their range, and the real value that stands for it.
     """
-    held = {**values, **dict.fromkeys(dropped, 0.0)}
+    held = {**boundary, **values, **dict.fromkeys(dropped, 0.0)}
     if not held:
         return coordinates
     k = len(coordinates.origin)
@@ -115,7 +147,83 @@ def hold(coordinates: Coordinates, values: Mapping[int, float], dropped: tuple[i
     else:  # an intercept that absorbs the centring is held: a plane that no axis is normal to
         origin = torch.linalg.lstsq(rows, target, driver="gelsd").solution
         basis = torch.linalg.svd(rows, full_matrices=True).Vh[len(held) :].T
-    return Coordinates(coordinates.uncentre, origin, basis, tuple(values), dropped)
+    return Coordinates(coordinates.uncentre, origin, basis, tuple(values), dropped, tuple(boundary))
+
+
+def restrict(coordinates: Coordinates, matrix: Tensor, values: Tensor) -> Coordinates:
+    """Coordinates in which also ``matrix @ theta = values``.
+
+    Each equation is solved for one free coordinate, which is then an affine function of the others.
+
+    Parameters
+    ----------
+    coordinates : Coordinates
+        With what is held alone, if anything is.
+    matrix, values : Tensor (p, k), (p,)
+
+    Raises
+    ------
+    ValueError
+        The equations contradict what is held.
+    """
+    if len(matrix) == 0:
+        return coordinates
+    k = len(coordinates.origin)
+    basis = torch.eye(k, dtype=torch.float64) if coordinates.basis is None else coordinates.basis
+    in_z = matrix if coordinates.uncentre is None else matrix @ coordinates.uncentre
+    reduced, right, pivots, rest = eliminate(in_z @ basis, values - in_z @ coordinates.origin)
+    if len(rest) and float(rest.abs().max()) > 1e-9 * float(1 + values.abs().max()):
+        raise ValueError(
+            "the constraints leave no parameter values together with what is held or left out as collinear"
+        )
+    free = [j for j in range(basis.shape[1]) if j not in pivots]
+    origin, inner = torch.zeros(basis.shape[1], dtype=torch.float64), torch.zeros(basis.shape[1], len(free)).double()
+    origin[pivots], inner[pivots] = right, -reduced[:, free]
+    inner[free] = torch.eye(len(free), dtype=torch.float64)
+    held = {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary}
+    entries = [i for i in range(k) if i not in held]
+    return replace(
+        coordinates,
+        origin=coordinates.origin + basis @ origin,
+        basis=basis @ inner,
+        tied=tuple(sorted(entries[j] for j in pivots)),
+    )
+
+
+def eliminate(matrix: Tensor, values: Tensor) -> tuple[Tensor, Tensor, list[int], Tensor]:
+    """Solve linear equations for one unknown each, by Gauss and Jordan with the largest entries as pivots.
+
+    Returns
+    -------
+    reduced : Tensor (r, k)
+        Independent equations; each has a 1 where the others have 0.
+    right : Tensor (r,)
+    pivots : list of int
+        Where the ones are.
+    rest : Tensor
+        Right sides of equations whose left side is 0: they hold if it is 0 too.
+    """
+    size = matrix.abs().amax(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny) if len(matrix) else matrix
+    left, right = matrix / size, values / size[:, 0] if len(matrix) else values
+    rows, pivots = list(range(len(left))), []
+    order: list[int] = []
+    while rows:
+        remaining = left[rows].abs()
+        best = float(remaining.max()) if remaining.numel() else 0.0
+        if best < NOTHING_LEFT:
+            break
+        # of equally large entries the last: that of a slope rather than of the constant
+        at = int((remaining >= (1 - 1e-9) * best).flatten().nonzero()[-1])
+        row, column = rows[at // left.shape[1]], at % left.shape[1]
+        right[row], left[row] = right[row] / left[row, column], left[row] / left[row, column]
+        others = [i for i in range(len(left)) if i != row]
+        right[others] -= left[others, column] * right[row]
+        left[others] -= left[others, column][:, None] * left[row]
+        rows.remove(row)
+        order.append(row)
+        pivots.append(column)
+    left = torch.where(left.abs() < NOTHING_LEFT, torch.zeros_like(left), left)
+    return left[order], right[order], pivots, right[rows]
 
 
 def fixed_entries(parameters: Parameters, fix: Mapping[str, object]) -> dict[int, float]:

@@ -72,9 +72,16 @@ def scale_notes(results: Results) -> list[str]:
         given = formula is not None and block is not results.model.layout.blocks[0]
         if given and transform is not None and not isinstance(transform, Identity):
             notes.append(f"{block.name}[...] are coefficients of {type(transform).__name__.lower()}({block.name})")
-    fixed = [name for name, held in zip(results.names, results.fixed, strict=True) if held]
+    fixed = [
+        name for name, held in zip(results.names, results.fixed, strict=True) if held and name not in results.at_bounds
+    ]
     if fixed:
         notes.append(f"Held fixed: {', '.join(fixed)}")
+    if results.constraints is not None:
+        equations = ", ".join(str(results.constraints).splitlines())
+        notes.append(f"Model has been estimated subject to linear equality constraints: {equations}")
+    if results.at_bounds:
+        notes.append(f"At a bound: {', '.join(f'{name} = {value:g}' for name, value in results.at_bounds.items())}")
     if results.model.dropped_rows:
         notes.append(f"{results.model.dropped_rows} rows with missing values were left out")
     return notes

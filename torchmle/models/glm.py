@@ -241,7 +241,10 @@ class GLM(RegressionModel):
         )
         if scale is None:
             return results
-        fit = replace(results.fit, settings={"scale": scale.lower() if isinstance(scale, str) else float(scale)})
+        fit = replace(
+            results.fit,
+            settings={**results.fit.settings, "scale": scale.lower() if isinstance(scale, str) else float(scale)},
+        )
         return type(results)(fit, results.covariance, results.use_t)
 
     # -- dispersion --------------------------------------------------------------------------------------------

@@ -14,6 +14,14 @@ class Status(Enum):
     """Why a search ended.  The value of each member says what was seen and what to do about it."""
 
     CONVERGED = "Converged: the Newton decrement is below the tolerance and the Hessian is negative definite."
+    BOUNDARY = (
+        "Converged at a boundary: the log-likelihood is highest where a parameter is at the limit of its range. It is held "
+        "there without a standard error, and the other estimates and standard errors are those of the simpler model."
+    )
+    AT_BOUNDS = (
+        "Converged within bounds: the log-likelihood is highest, and would rise on beyond, where parameters are at bounds "
+        "that were asked for. They count as fixed there."
+    )
     ITERATION_LIMIT = "Not converged: the iteration limit was reached. Raise maxiter, or start nearer (start_params)."
     EVALUATION_BUDGET = (
         "Not converged: the limit on evaluations of the log-likelihood was reached. Raise maxfun, or use "
@@ -109,6 +117,8 @@ class Optimum:
         Wall time.
     names : tuple of str
         Names of the parameters, if any were given.
+    bound : tuple of str
+        Names of the parameters at bounds that were asked for.
     """
 
     x: Tensor
@@ -126,16 +136,17 @@ class Optimum:
     history: tuple[Step, ...]
     seconds: float
     names: tuple[str, ...] = ()
+    bound: tuple[str, ...] = ()
 
     @property
     def converged(self) -> bool:
-        """Is x a maximum: finite, decrement below the tolerance, Hessian negative definite?"""
-        return self.status is Status.CONVERGED
+        """Is x a maximum: finite, decrement below the tolerance, Hessian negative definite?  Also one at a boundary."""
+        return self.status in (Status.CONVERGED, Status.BOUNDARY, Status.AT_BOUNDS)
 
     @property
     def message(self) -> str:
         """The sentence of the status, with the parameters concerned."""
-        concerned = self.concerned()
+        concerned = self.bound or self.concerned()
         return f"{self.status.value} Parameters concerned: {', '.join(concerned)}." if concerned else self.status.value
 
     def concerned(self, share: float = 0.1) -> list[str]:

@@ -1,0 +1,140 @@
+"""The maximum of a model's log-likelihood under what is said of its parameters: where to start, what to leave out."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from .bounded import within_bounds
+from .constraints import Restrictions
+from .coordinates import Coordinates, hold, restrict
+from .errors import FitInterrupted
+from .linalg import invert_information
+from .objective import Objective
+from .optim import Optimum
+from .sampling import start_from_sample
+
+if TYPE_CHECKING:
+    from .likelihood import LikelihoodModel
+
+NOTHING: Mapping[int, float] = MappingProxyType({})
+SUSPICIOUS = 1e10  # condition of the scaled information at the start above which the columns' rank is looked at
+
+
+def maximum(
+    model: LikelihoodModel,
+    restrictions: Restrictions,
+    start_params: Any,
+    method: str,
+    boundary: Mapping[int, float] = NOTHING,
+    **options: Any,
+) -> tuple[Objective, Optimum]:
+    """The objective and its maximum.
+
+    Parameters
+    ----------
+    model : LikelihoodModel
+    restrictions : Restrictions
+    start_params : array_like or None
+        Reported values to start from.
+    method : str
+    boundary : mapping of int to float
+        Entries of theta held at the boundary of their range.
+    **options
+        Of the method.
+
+    Raises
+    ------
+    FitInterrupted
+        With what was reached, by name.
+    """
+
+    def solve(asked: Restrictions, z: Tensor | None) -> tuple[Objective, Optimum]:
+        objective, start = beginning(model, asked, z, boundary)
+        names = objective.coordinates.free_names(model.layout)
+        try:
+            return objective, model.maximize(objective, start, method, names=names, **options)
+        except FitInterrupted as stop:
+            raise FitInterrupted(str(stop), stop.optimum, _reached(model, objective, stop.optimum)) from None
+
+    try:
+        z = None if start_params is None else model._z(start_params)
+        objective, optimum = solve(restrictions, z)
+    except FitInterrupted:
+        raise
+    except KeyboardInterrupt:
+        raise FitInterrupted("fit interrupted before its first iteration") from None
+    if not restrictions.bounds:
+        return objective, optimum
+    return within_bounds(restrictions, objective, optimum, solve)
+
+
+def _reached(model: LikelihoodModel, objective: Objective, optimum: Optimum | None) -> dict[str, float] | None:
+    """Reported values by name at the point where a search was interrupted."""
+    if optimum is None:
+        return None
+    theta = objective.coordinates.theta(objective.coordinates.z(optimum.x))
+    return dict(zip(model.layout.names, model.layout.natural(theta).tolist(), strict=True))
+
+
+def beginning(
+    model: LikelihoodModel, restrictions: Restrictions, z: Tensor | None, boundary: Mapping[int, float] = NOTHING
+) -> tuple[Objective, Tensor]:
+    """The function to maximise and where to start: collinear columns and what is held are taken out."""
+
+    def coordinates(dropped: tuple[int, ...] = ()) -> Coordinates:
+        held = hold(model.coordinates, restrictions.all_held, dropped, boundary)
+        return restrict(held, restrictions.matrix, restrictions.values)
+
+    chosen = coordinates()
+    given = z is not None
+    if z is None:
+        z = start_from_sample(model, chosen)
+    if z is None:
+        z = model.start()
+    reached = {entry: value for entry, value in model.at_boundary(z).items() if entry not in restrictions.all_held}
+    if reached:
+        boundary = {**boundary, **reached}
+        chosen = coordinates()
+    objective = Objective(model, chosen)
+    start = chosen.phi(z) if given or not chosen.tied else nearest(objective, z)
+    if _singular(objective, start):
+        aliased = [index for index in model.aliased() if index not in restrictions.all_held]
+        spoken_of = [index for index in aliased if bool((restrictions.matrix[:, index] != 0).any())]
+        dropped = tuple(index for index in aliased if index not in spoken_of)
+        if dropped:
+            objective = Objective(model, coordinates(dropped))
+            start = objective.coordinates.phi(z)
+        if spoken_of and _singular(objective, start):
+            names = ", ".join(model.layout.real_names[index] for index in spoken_of)
+            raise ValueError(
+                f"the constraints leave {names} undetermined, linear combinations of other columns; leave them out of the "
+                "model and of the constraints"
+            )
+    return objective, start
+
+
+def _singular(objective: Objective, start: Tensor) -> bool:
+    """Whether the information at a point is as good as singular."""
+    return not invert_information(-objective.hessian(start)[2]).condition < SUSPICIOUS
+
+
+def nearest(objective: Objective, z: Tensor) -> Tensor:
+    """The free coordinates with the highest log-likelihood among some near a point that the constraints exclude.
+
+    Nearest by the metric of the information at the point, or by that of the coordinates themselves.
+    """
+    coordinates, model = objective.coordinates, objective.model
+    plain = coordinates.phi(z)
+    if coordinates.basis is None or coordinates.size == 0:
+        return plain
+    information = -model.sums(z, 2)[2]
+    inverse = invert_information(coordinates.free_hessian(information)).matrix
+    close = inverse @ (coordinates.basis.T @ (information @ (z - coordinates.origin)))
+    values = [float(objective.value(point)) if bool(torch.isfinite(point).all()) else -torch.inf
+              for point in (close, plain)]  # fmt: skip
+    return close if values[0] >= values[1] else plain
