@@ -191,7 +191,9 @@ def quantity(model: RegressionModel, which: str, y_values: Sequence[float] | Non
     """
     if y_values is None:
         return lambda p, block: model.predict_rows(which, p, block)
-    return lambda p, block: torch.stack([model.predict_rows(f"prob[{value:g}]", p, block) for value in y_values], 1)
+    return lambda p, block: torch.stack(
+        [model.predict_rows(f"prob[{float(value)!r}]", p, block) for value in y_values], 1
+    )
 
 
 def counts_of(model: RegressionModel, which: str, y_values: Any) -> list[float] | None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from ..errors import BoundaryWarning
 from ..estimates import Array
-from ..inference.prediction import new_rows
+from ..inference.prediction import counts_of, new_rows, predicted_values
+from ..predictions import labelled
 from .discrete_results import DiscreteResults
 
 
@@ -58,7 +57,7 @@ class CountResults(DiscreteResults):
         y_values : array_like, optional
             The counts for "prob"; by default 0 to the largest one seen.
         **arguments
-            Offset or exposure of the new rows.
+            Offset or exposure of the new rows, `interval`, `level` and `unseen`, as for every model.
 
         Returns
         -------
@@ -66,17 +65,14 @@ class CountResults(DiscreteResults):
         """
         if which != "prob":
             return super().predict(exog, transform, which, **arguments)
-        predict = super().predict
-        return count_probabilities(self.model, y_values, lambda each: predict(exog, transform, each, **arguments))
+        data, index = new_rows(self.model, exog, transform, arguments)
+        return labelled(
+            predicted_values(self.model, self.fit.z, data, which, counts_of(self.model, which, y_values)), index
+        )
 
     def predict_prob(self, n: Any = None, exog: Any = None, transform: bool = True, **arguments: Any) -> Array:
         """Probabilities of counts, an ndarray (n, number of counts); `n` are the counts, by default 0 to the largest seen."""
         return np.asarray(self.predict(exog, transform, "prob", n, **arguments))
-
-    def get_distribution(self, exog: Any = None, transform: bool = True, **arguments: Any) -> Any:
-        """The distribution of each row of the fit, or of new ones: scipy's where it has it."""
-        data, _ = new_rows(self.model, exog, transform, arguments)
-        return self.model.distribution_of(self.fit.z, data)
 
 
 class DispersedResults(CountResults):
@@ -120,13 +116,3 @@ class DispersedResults(CountResults):
         if self.boundary:
             warnings.warn(self.boundary_message(), BoundaryWarning, stacklevel=3)
         super().announce(disp)
-
-
-def count_probabilities(model: Any, y_values: Any, predict: Callable[[str], Any]) -> Any:
-    """Columns of probabilities, one for each count, numbered from 0."""
-    if y_values is None:
-        y_values = np.arange(int(np.max(model.endog)) + 1)
-    columns = [predict(f"prob[{value}]") for value in np.atleast_1d(np.asarray(y_values, dtype=float)).ravel().tolist()]
-    if columns and isinstance(columns[0], pd.Series):
-        return pd.concat(columns, axis=1, keys=range(len(columns)))
-    return np.column_stack(columns)

@@ -14,19 +14,19 @@ from .. import starts
 from ..autodiff import Curvature, Eta
 from ..constraints import Restrictions
 from ..data import Data
-from ..inference.prediction import new_rows
+from ..inference.prediction import counts_of, new_rows, predicted_values
 from ..maximum import NOTHING
 from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
 from ..results import Results
-from ..sums import row_map, row_sums
+from ..sums import row_sums
 from ..transforms import Log
 from . import count_starts
 from .boundaries import best_inside_or_at_a_boundary, constant_boundaries
 from .count_distributions import CountDistribution, PoissonCounts
-from .count_results import CountResults, DispersedResults, count_probabilities
+from .count_results import CountResults, DispersedResults
 from .exposure import with_log_exposure
 from .row_distribution import RowDistribution
 
@@ -65,7 +65,7 @@ class CountModel(RegressionModel):
     def use(self, distribution: CountDistribution) -> None:
         """Take the distribution that the model's settings say, and its parameters."""
         self.distribution = distribution
-        self.parameters = distribution.parameters  # type: ignore[misc]  # this model's own
+        self.parameters = dict(distribution.parameters)  # type: ignore[misc]  # this model's own
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), **{name: getattr(self, name) for name in self.settings}}
@@ -121,35 +121,12 @@ class CountModel(RegressionModel):
         """Predicted values at reported parameter values; with which="prob" one column for each of `y_values`."""
         if which != "prob":
             return super().predict(params, exog, which=which, **arguments)
-        predict = super().predict
-        return count_probabilities(self, y_values, lambda each: predict(params, exog, which=each, **arguments))
-
-    def get_distribution(self, params: Any, exog: Any = None, **arguments: Any) -> Any:
-        """The distribution of each row at reported parameter values: scipy's where it has it.
-
-        Parameters
-        ----------
-        params : array_like
-        exog : array_like, optional
-            Rows of the main design; by default those of the fit.
-        **arguments
-            Offset or exposure of the rows.
-
-        Returns
-        -------
-        object
-            With ``pmf``, ``mean``, ``var``, ``rvs`` and the like.
-        """
         data, _ = new_rows(self, exog, False, arguments)
-        return self.distribution_of(self._z(params), data)
+        return predicted_values(self, self._z(params), data, which, counts_of(self, which, y_values))
 
-    def distribution_of(self, z: Tensor, data: Data) -> Any:
-        """The distribution of each row of some data at z."""
-        point = z.to(data.device)
-        eta = row_map(lambda block: torch.stack(self.eta(point, block), 1), data).unbind(1)
-        natural = self.values(eta)
-        frozen = self.distribution.frozen({name: getattr(natural, name).numpy() for name in self.parameters})
-        return RowDistribution(self.distribution, eta) if frozen is None else frozen
+    def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        found = self.distribution.frozen({name: getattr(p, name).numpy() for name in self.parameters})
+        return RowDistribution(self.distribution, self._eta_of(p)) if found is None else found
 
 
 class Poisson(CountModel):

@@ -49,6 +49,11 @@ class RowDistribution:
             total += np.where(value <= top, self.pmf(float(value)), 0.0)
         return total
 
+    def ppf(self, q: Any) -> Array:
+        """Smallest count whose distribution function reaches a probability, in each row."""
+        wanted = np.broadcast_arrays(np.asarray(q, dtype=float), np.zeros(len(self._eta[0])))[0]
+        return self._inverse(wanted).astype(float)
+
     def mean(self) -> Array:
         """Mean of each row."""
         return self._distribution.moments(self._eta)[0].numpy()
@@ -79,15 +84,17 @@ class RowDistribution:
         if np.broadcast_shapes(shape, (n,)) != shape:
             raise ValueError(f"size={size} does not fit {n} rows; its last dimension must be {n}")
         seeded = random_state if hasattr(random_state, "uniform") else np.random.default_rng(random_state)
-        uniform = seeded.uniform(size=shape)
-        found, total, value = np.zeros(shape, dtype=int), np.zeros(shape), 0
-        left = np.ones(shape, dtype=bool)
-        while left.any() and value < MOST:
+        return self._inverse(seeded.uniform(size=shape))
+
+    def _inverse(self, probability: Array) -> NDArray[np.int_]:
+        """Smallest counts at which the distribution function reaches probabilities."""
+        found, total, largest = np.zeros(probability.shape, dtype=int), np.zeros(probability.shape), self.mean().max()
+        for value in range(MOST):
             step = self.pmf(float(value))
             total = total + step
-            left &= uniform > total
-            found[left] = value + 1
-            value += 1
-            if value > float(self.mean().max()) and float(np.max(step)) == 0:
-                break  # a truncated support: rounding kept the total from one
+            short = total < probability
+            # a support that ends, or rounding, keeps the total from one
+            if not short.any() or (value > largest and float(np.max(step)) == 0):
+                break
+            found[short] = value + 1
         return found
