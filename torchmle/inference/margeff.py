@@ -17,13 +17,12 @@ from ..data import Data
 from ..summary import Summary, coefficient_table
 from ..sums import row_map
 from .distributions import quantile, two_sided
-from .effects import METHODS, Designs, Effect, contrast_effects
+from .effects import METHODS, Effect, contrast_effects
 from .margins import HEADERS, effects_of, estimate
 from .points import Point, positioned
-from .variables import Contrast, Move, Moving, Setting, Slope, Variables
+from .variables import Contrast, MatrixVariables, Move, Moving, Setting, Slope
 
 if TYPE_CHECKING:
-    from ..regression import RegressionModel
     from ..results import Results
 
 Array = NDArray[np.float64]
@@ -126,57 +125,13 @@ class Step:
         return contrast_effects(setting.model, setting.which, setting.z, high, low, setting.method, per=2.0)
 
 
-class Columns(Variables):
-    """Columns of the main design; they move in every predictor that has the same columns."""
+class Columns(MatrixVariables):
+    """Columns of the main design, constants and all."""
 
-    def __init__(self, model: RegressionModel):
-        super().__init__(model)
-        main = next(iter(model.rows.x))
-        labels = model.design.columns[main]
-        self.together = tuple(
-            name for name in model.rows.x if model.design.columns[name] == labels and shared(model, name)
-        )
-        self.positions = {label: at for at, label in enumerate(labels)}
-
-    @property
-    def names(self) -> list[str]:
-        return list(self.positions)
-
-    def moving(self, data: Data, frame: pd.DataFrame | None) -> Moving:
-        return _ColumnMoving(self, data)
-
-
-def shared(model: RegressionModel, name: str) -> bool:
-    """Whether a predictor's columns are the main design's, not others of the same names."""
-    x = model.rows.x
-    return bool(model.design.formulas) or x[name].data_ptr() == next(iter(x.values())).data_ptr()
-
-
-@dataclass(frozen=True)
-class _ColumnMoving:
-    columns: Columns
-    data: Data
-
-    def _centre(self, name: str, at: int) -> float:
-        shift = self.columns.model.shift
-        return float(shift[name][at]) if name in shift else 0.0
-
-    def numbers(self, variable: str) -> Tensor:
-        at, main = self.columns.positions[variable], self.columns.together[0]
-        return self.data.x[main][:, at] + self._centre(main, at)
-
-    def slopes(self, variable: str) -> Designs:
-        at = self.columns.positions[variable]
-        x = self.data.x[self.columns.together[0]]
-        unit = torch.zeros_like(x[:1]).index_fill(1, torch.tensor(at, device=x.device), 1.0).expand_as(x)
-        return dict.fromkeys(self.columns.together, unit)
-
-    def moved(self, variable: str, value: Any) -> dict[str, Tensor]:
-        at, found = self.columns.positions[variable], dict(self.data.x)
-        for name in self.columns.together:
-            found[name] = found[name].clone()
-            found[name][:, at] = value - self._centre(name, at)
-        return found
+    @cached_property
+    def places(self) -> dict[str, tuple[str, int]]:
+        main = next(iter(self.model.design.columns))
+        return {label: (main, at) for at, label in enumerate(self.model.design.columns[main])}
 
 
 def get_margeff(
@@ -191,7 +146,7 @@ def get_margeff(
     if not getattr(getattr(model, "rows", None), "x", None) or not hasattr(model, "predict_rows"):
         raise ValueError(f"{type(model).__name__} has no design whose columns could have marginal effects")
     known = Columns(model)
-    x = model.rows.x[known.together[0]].double()
+    x = next(iter(model.rows.x.values())).double()
     constant = (x.amax(0) == x.amin(0)).cpu().numpy()
     names = [name for name, flat in zip(known.names, constant, strict=True) if not flat]
     moves = _moves(names, x[:, torch.as_tensor(~constant, device=x.device)], at, method, dummy, count)
@@ -232,44 +187,41 @@ def _moves(names: list[str], x: Tensor, at: str, method: str, dummy: bool, count
 def _point(results: Results, known: Columns, at: str, atexog: Any, constant: NDArray[np.bool_]) -> Point:
     """The rows at which effects are taken, with the columns that `atexog` sets."""
     model = results.model
-    data = model.rows
-    if atexog is not None:
-        data = _with_values(known, data, atexog)
+    data = model.rows if atexog is None else _with_values(known, model.rows, atexog)
     if at in ("overall", "all"):
         return Point({}, positioned(data), None)
     middle = {"mean": np.mean, "median": np.median, "zero": lambda values, axis: np.zeros(values.shape[1:])}[at]
     x = {name: _one_row(middle, values) for name, values in data.x.items()}
     if at == "zero":
-        for name in known.together:
-            x[name][:, torch.as_tensor(constant, device=x[name].device)] = 1.0
+        main = next(iter(x))
+        x[main][:, torch.as_tensor(constant, device=x[main].device)] = 1.0
+        x = {**x, **model.every_design({main: x[main]})}
     columns = {name: _one_row(middle, data.columns[name])
                for name in ("offset", "log_exposure") if name in data.columns}  # fmt: skip
     return Point({}, positioned(Data(None, x, columns, model.shift)), None)
 
 
 def _one_row(middle: Any, values: Tensor) -> Tensor:
-    return torch.as_tensor(np.atleast_1d(middle(values.cpu().numpy(), axis=0)), device=values.device).reshape(
-        1, *values.shape[1:]
-    )
+    """The middle of some rows as a row."""
+    found = torch.as_tensor(middle(values.cpu().numpy(), axis=0), dtype=torch.float64, device=values.device)
+    return found.reshape(1, *values.shape[1:])
 
 
 def _with_values(known: Columns, data: Data, atexog: Any) -> Data:
     """The rows with some columns set: a dict of positions or names, or a whole matrix."""
-    main = known.together[0]
+    main = next(iter(data.x))
     if isinstance(atexog, Mapping):
-        new = data.x[main].clone()
+        x = data.x[main].clone()
         for key, value in atexog.items():
-            at = known.positions.get(key, key)
-            new[:, at] = torch.as_tensor(np.asarray(value, dtype=float), device=new.device)
-        return data.with_designs({**data.x, **dict.fromkeys(known.together, new)})
-    matrix = torch.as_tensor(np.atleast_2d(np.asarray(atexog, dtype=float)), device=data.device)
-    if matrix.shape[1] != len(known.positions):
-        raise ValueError("atexog does not have the same number of variables as exog")
-    if len(matrix) != data.n:
-        if len(known.together) < len(data.x) or any(name in data.columns for name in ("offset", "log_exposure")):
-            raise ValueError(f"atexog must have {data.n} rows, as the model has other row-shaped parts")
-        return Data(None, dict.fromkeys(known.together, matrix), {}, data.shift)
-    return data.with_designs({**data.x, **dict.fromkeys(known.together, matrix)})
+            at = known.places[key][1] if key in known.places else key
+            x[:, at] = torch.as_tensor(np.asarray(value, dtype=float), device=x.device)
+    else:
+        x = torch.as_tensor(np.atleast_2d(np.asarray(atexog, dtype=float)), device=data.device)
+        if x.shape[1] != len(known.places):
+            raise ValueError("atexog does not have the same number of variables as exog")
+        if len(x) != data.n:
+            raise ValueError(f"atexog has {len(x)} rows, exog {data.n}; for other rows see margins(at=...)")
+    return data.with_designs({**data.x, **known.model.every_design({main: x})})
 
 
 def _collected(results: Results, averages: list[tuple[Array, Array]]) -> tuple[Array, Array]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from ..data import Data
 from .prediction import new_rows
-from .variables import FormulaVariables, MatrixVariables, Variables
+from .variables import FormulaVariables, Variables
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -128,13 +128,10 @@ def _set(results: Results, known: Variables, values: Mapping[str, Any], given: M
         linear = {name: value.cpu().numpy() for name, value in _linear(results, given).items()}
         data, _ = model.predict_data(frame, True, {**linear, **given})
         return Point(values, positioned(data.with_columns(**kept)), frame)
-    assert isinstance(known, MatrixVariables)
-    x = dict(model.rows.x)
+    data = model.training_rows(given)
     for name, value in values.items():
-        predictor, at = known.places[name]
-        x[predictor] = x[predictor].clone()
-        x[predictor][:, at] = float(value)
-    return Point(values, positioned(model.training_rows(given).with_designs(x)), None)
+        data = data.with_designs(known.moving(data, None).moved(name, float(value)))
+    return Point(values, positioned(data), None)
 
 
 def _rows(results: Results, known: Variables, new: Any, given: dict[str, Any]) -> Point:

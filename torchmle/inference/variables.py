@@ -176,25 +176,29 @@ class FormulaVariables(Variables):
 
     def moving(self, data: Data, frame: pd.DataFrame | None) -> Moving:
         assert frame is not None
-        return _FormulaMoving(Variation(self.model.design, frame, self.ranges), self.model.shift, data.device)
+        return _FormulaMoving(self.model, Variation(self.model.design, frame, self.ranges), data.device)
 
 
 @dataclass(frozen=True)
 class _FormulaMoving:
+    model: RegressionModel
     variation: Variation
-    shift: Mapping[str, Tensor]
     device: torch.device
 
     def numbers(self, variable: str) -> Tensor:
         return torch.as_tensor(self.variation.numbers(variable), device=self.device)
 
     def slopes(self, variable: str) -> Designs:
-        return {name: torch.as_tensor(x, device=self.device) for name, x in self.variation.slopes(variable).items()}
+        return self.model.every_design(self._tensors(self.variation.slopes(variable)))
 
     def moved(self, variable: str, value: Any) -> Mapping[str, Tensor]:
-        found = self.variation.moved(variable, value)
-        centred = {name: torch.as_tensor(x, device=self.device) for name, x in found.items()}
-        return {name: x - self.shift[name].to(x) if name in self.shift else x for name, x in centred.items()}
+        found, shift = self._tensors(self.variation.moved(variable, value)), self.model.shift
+        return self.model.every_design(
+            {name: x - shift[name].to(x) if name in shift else x for name, x in found.items()}
+        )
+
+    def _tensors(self, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
+        return {name: torch.as_tensor(x, device=self.device) for name, x in arrays.items()}
 
 
 class MatrixVariables(Variables):
@@ -215,17 +219,18 @@ class MatrixVariables(Variables):
         return list(self.places)
 
     def moving(self, data: Data, frame: pd.DataFrame | None) -> Moving:
-        return _MatrixMoving(self.places, data, self.model.shift)
+        return _MatrixMoving(self.model, self.places, data)
 
 
 @dataclass(frozen=True)
 class _MatrixMoving:
+    model: RegressionModel
     places: Mapping[str, tuple[str, int]]
     data: Data
-    shift: Mapping[str, Tensor]
 
     def _centre(self, predictor: str, at: int) -> float:
-        return float(self.shift[predictor][at]) if predictor in self.shift else 0.0
+        shift = self.model.shift
+        return float(shift[predictor][at]) if predictor in shift else 0.0
 
     def numbers(self, variable: str) -> Tensor:
         predictor, at = self.places[variable]
@@ -234,13 +239,20 @@ class _MatrixMoving:
     def slopes(self, variable: str) -> Designs:
         predictor, at = self.places[variable]
         x = self.data.x[predictor]
-        return {predictor: torch.zeros_like(x[:1]).index_fill(1, torch.tensor(at, device=x.device), 1.0).expand_as(x)}
+        unit = torch.zeros_like(x[:1]).index_fill(1, torch.tensor(at, device=x.device), 1.0).expand_as(x)
+        return self._with(predictor, unit, {})
 
     def moved(self, variable: str, value: Any) -> Mapping[str, Tensor]:
         predictor, at = self.places[variable]
         x = self.data.x[predictor].clone()
-        x[:, at] = float(value) - self._centre(predictor, at)
-        return {**self.data.x, predictor: x}
+        x[:, at] = value - self._centre(predictor, at)
+        return self._with(predictor, x, self.data.x)
+
+    def _with(self, predictor: str, x: Tensor, others: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """Designs with one replaced, and with it those that share it."""
+        main = next(iter(self.model.design.columns))
+        replaced = self.model.every_design({predictor: x}) if predictor == main else {predictor: x}
+        return {**others, **replaced}
 
 
 def variables_of(model: RegressionModel) -> Variables:
