@@ -157,6 +157,11 @@ def ordered_data(rng, n):
     return df.assign(y=np.digitize(mean(df, 0.0) + rng.logistic(size=n), [-1.0, 0.0, 1.5]).astype(float))
 
 
+def probit_data(rng, n):
+    df = covariates(rng, n).assign(off=rng.normal(0, 0.3, n))
+    return df.assign(y=np.digitize(mean(df, 0.0) + df["off"] + rng.normal(size=n), [-0.8, 0.6]).astype(float))
+
+
 def choice_data(rng, n):
     df = covariates(rng, n)
     value = np.column_stack([np.zeros(n), mean(df, 0.3, 0.8, -0.5), mean(df, -0.2, -0.4, 1.0)])
@@ -209,6 +214,12 @@ def ordered_rows(df, p):
     limits = np.array([-np.inf, *(p[f"cut[{i}]"] for i in range(3)), np.inf])
     y = df["y"].to_numpy().astype(int)
     return np.log(special.expit(limits[y + 1] - eta) - special.expit(limits[y] - eta))
+
+
+def interval_choice_rows(df, p):
+    eta, y = p["x"] * df["x"] + p["w"] * df["w"] + df["off"], df["y"].to_numpy().astype(int)
+    limits = np.array([-np.inf, p["0/1"], p["1/2"], np.inf])
+    return np.log(stats.norm.cdf(limits[y + 1] - eta) - stats.norm.cdf(limits[y] - eta))
 
 
 def choice_rows(df, p):
@@ -288,6 +299,12 @@ PROBLEMS = [
             lambda df, p: stats.poisson.logpmf(df["y"], df["years"] * np.exp(line(df, p) + df["off"])),
             {"offset": "off", "exposure": "years"}, reordered="y ~ w + x"),
     Problem("mnlogit", tm.MNLogit, "y ~ x + w", choice_data, CHOICE, choice_rows, reordered="y ~ w + x"),
+    Problem("ordered-logit", tm.OrderedModel, "y ~ x + w", ordered_data,
+            {"x": 0.5, "w": -0.3, "0/1": -1.0, "1/2": 0.0, "2/3": 1.5},
+            lambda df, p: ordered_rows(df, {**p, "cut[0]": p["0/1"], "cut[1]": p["1/2"], "cut[2]": p["2/3"]}),
+            {"distr": "logit"}, reordered="y ~ w + x"),
+    Problem("ordered-probit", tm.OrderedModel, "y ~ x + w", probit_data,
+            {"x": 0.5, "w": -0.3, "0/1": -0.8, "1/2": 0.6}, interval_choice_rows, {"offset": "off"}, reordered="y ~ w + x"),
     Problem("exponential", tm.ExponentialSurvival, "Surv(time, event) ~ x + w", survival_data, HAZARD, exponential_rows,
             reordered="Surv(time, event) ~ w + x"),
     Problem("exponential-entry", tm.ExponentialSurvival, "Surv(entry, time, event) ~ x + w", entry_data, HAZARD,

@@ -14,6 +14,7 @@ from .models.linear import OLS, WLS
 from .models.multinomial import MNLogit
 from .models.negative_binomial import NegativeBinomial, NegativeBinomialP
 from .models.normal import MVNormal, Normal
+from .models.ordinal import OrderedModel
 from .models.survival import ExponentialSurvival
 from .models.zero_inflated import (
     ZeroInflatedGeneralizedPoisson,
@@ -52,6 +53,7 @@ __all__ = [
     "NegativeBinomialP",
     "Normal",
     "Ordered",
+    "OrderedModel",
     "Poisson",
     "Power",
     "Probit",

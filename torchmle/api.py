@@ -9,6 +9,7 @@ from .models.glm import GLM
 from .models.linear import OLS, WLS
 from .models.multinomial import MNLogit
 from .models.negative_binomial import NegativeBinomial, NegativeBinomialP
+from .models.ordinal import OrderedModel
 from .models.zero_inflated import (
     ZeroInflatedGeneralizedPoisson,
     ZeroInflatedNegativeBinomialP,
@@ -25,6 +26,7 @@ __all__ = [
     "MNLogit",
     "NegativeBinomial",
     "NegativeBinomialP",
+    "OrderedModel",
     "Poisson",
     "Probit",
     "ZeroInflatedGeneralizedPoisson",

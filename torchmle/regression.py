@@ -355,15 +355,18 @@ def centres(data: Data, intercepts: dict[str, int]) -> dict[str, Tensor]:
 
     Any centre near the data will do, so a sample of the rows says where it is; the intercept takes it up.
     """
-    found = {}
-    for name, position in intercepts.items():
-        sample = _sample(data.x[name])
-        mean, deviation = mean_and_deviation(sample, data.group)
-        far = mean.abs() > FAR_FROM_ZERO * deviation
-        far[position] = False
-        if bool(far.any()):
-            found[name] = torch.where(far, mean, torch.zeros_like(mean)).to(sample.device)
-    return found
+    found = {name: far_centres(data.x[name], data.group, at) for name, at in intercepts.items()}
+    return {name: centre for name, centre in found.items() if centre is not None}
+
+
+def far_centres(x: Tensor, group: Any, intercept: int | None = None) -> Tensor | None:
+    """Centres of the columns that lie far from zero, zero for the others, (k,); None where no column does."""
+    sample = _sample(x)
+    mean, deviation = mean_and_deviation(sample, group)
+    far = mean.abs() > FAR_FROM_ZERO * deviation
+    if intercept is not None:
+        far[intercept] = False
+    return torch.where(far, mean, torch.zeros_like(mean)).to(sample.device) if bool(far.any()) else None
 
 
 def leverage(model: RegressionModel, z: Tensor, bread: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from ..models.linear import OLS, WLS
 from ..models.multinomial import MNLogit
 from ..models.negative_binomial import NegativeBinomial
 from ..models.normal import MVNormal, Normal
+from ..models.ordinal import OrderedModel
 from ..models.survival import ExponentialSurvival
 
 ols = OLS.from_formula
@@ -17,6 +18,7 @@ probit = Probit.from_formula
 poisson = Poisson.from_formula
 negativebinomial = NegativeBinomial.from_formula
 mnlogit = MNLogit.from_formula
+ordered = OrderedModel.from_formula
 normal = Normal.from_formula
 mvnormal = MVNormal.from_formula
 exponential_survival = ExponentialSurvival.from_formula
@@ -30,6 +32,7 @@ __all__ = [
     "negativebinomial",
     "normal",
     "ols",
+    "ordered",
     "poisson",
     "probit",
     "wls",

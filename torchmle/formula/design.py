@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ import pandas as pd
 import torch
 
 from ..data import Data
-from .coding import Coding
+from .coding import Coding, without_columns
 from .factor import Factor
 from .response import Response
 
@@ -101,6 +101,19 @@ class Design:
         """The level of a two-level response that counts as 1; None for a numeric one."""
         levels = self.response_levels
         return levels[1] if levels is not None and len(levels) == 2 else None
+
+    def without(self, predictor: str, names: Sequence[str]) -> Design:
+        """The design without some columns of a predictor."""
+        kept = [name for name in self.columns[predictor] if name not in names]
+        if predictor in self.codings:
+            coding = without_columns(self.codings[predictor], names)
+            terms = coding.terms
+            codings = {**self.codings, predictor: coding}
+        else:
+            terms = {name: slice(at, at + 1) for at, name in enumerate(kept)}
+            codings = dict(self.codings)
+        columns = {**self.columns, predictor: tuple(kept)}
+        return replace(self, columns=columns, terms={**self.terms, predictor: terms}, codings=codings)
 
     def rows(
         self,

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Data
-from ..errors import ValueWarning
+from ..errors import MissingDataError, SpecificationWarning, ValueWarning
 from ..processes import gather
 from ..sums import row_sums
 
@@ -107,3 +107,33 @@ def outcome(which: str, levels: Sequence[Hashable]) -> int | None:
     """The code of a category that is asked for as "prob[category]"; None for anything else."""
     names = [f"prob[{level_text(level)}]" for level in levels]
     return names.index(which) if which in names else None
+
+
+def refuse_unordered(endog: Any) -> None:
+    """Refuse categories without an order; warn where the order may not be meant."""
+    dtype = getattr(endog, "dtype", None) if not isinstance(endog, pd.DataFrame) else None
+    if isinstance(dtype, pd.CategoricalDtype):
+        if not dtype.ordered:
+            warnings.warn(
+                "the response has ordered == False; its categories are taken in the order "
+                f"{', '.join(map(str, dtype.categories))}",
+                SpecificationWarning,
+                stacklevel=4,
+            )
+        return
+    kind = getattr(np.asarray(endog if endog is not None else "").dtype, "kind", "O")
+    if kind not in "biuf":
+        raise ValueError(
+            "Only ordered pandas Categorical or numbers can be an ordered response: strings have no order but the alphabet's. "
+            "Use pd.Categorical(values, categories=[...], ordered=True)"
+        )
+
+
+def refuse_missing(endog: Any) -> None:
+    """Refuse missing responses, in the words of their kind."""
+    missing = pd.isna(endog)
+    if not bool(np.asarray(missing).any()):
+        return
+    if isinstance(getattr(endog, "dtype", None), pd.CategoricalDtype):
+        raise MissingDataError("missing values in categorical endog: leave these rows out, or pass missing='drop'")
+    raise MissingDataError("NaN in dependent variable detected: leave these rows out, or pass missing='drop'")
