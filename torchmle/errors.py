@@ -18,8 +18,12 @@ class ConvergenceWarning(ModelWarning):
     """The optimiser stopped before it reached a maximum."""
 
 
-class PerfectSeparationWarning(ModelWarning):
-    """Some observations are predicted perfectly; a coefficient may have no finite estimate."""
+class BoundaryWarning(ModelWarning):
+    """A parameter came out at the boundary of its range, where it has no standard error."""
+
+
+class PerfectSeparationWarning(ConvergenceWarning):
+    """Some observations are predicted perfectly; coefficients have no finite estimate."""
 
 
 class RankWarning(ModelWarning):

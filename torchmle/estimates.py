@@ -76,9 +76,18 @@ class Estimates:
     @cached_property
     def _dropped(self) -> NDArray[np.bool_]:
         """Which reported entries collinearity took out."""
+        return self._reported_entries(self.fit.coordinates.dropped)
+
+    @cached_property
+    def _at_boundary(self) -> NDArray[np.bool_]:
+        """Which reported entries have their best value at the boundary of their range."""
+        return self._reported_entries(self.fit.coordinates.boundary)
+
+    def _reported_entries(self, entries: tuple[int, ...]) -> NDArray[np.bool_]:
+        """Mask of the reported entries that some entries of theta stand for."""
         mask = np.zeros(len(self.names), dtype=bool)
         for block in self.model.layout.blocks:
-            for index in self.fit.coordinates.dropped:
+            for index in entries:
                 if block.reals.start <= index < block.reals.stop:
                     mask[block.reported.start + index - block.reals.start] = True
         return mask
@@ -87,8 +96,25 @@ class Estimates:
     def fixed(self) -> NDArray[np.bool_]:
         """Which reported entries the user held fixed."""
         coordinates = self.fit.coordinates
-        free = [i for i in range(self.model.layout.size) if i not in {*coordinates.fixed, *coordinates.dropped}]
-        return (self.model.layout.jacobian(self.fit.theta)[:, free] == 0).all(1).numpy() & ~self._dropped
+        held = {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary}
+        free = [i for i in range(self.model.layout.size) if i not in held]
+        none = (self.model.layout.jacobian(self.fit.theta)[:, free] == 0).all(1).numpy()
+        return none & ~self._dropped & ~self._at_boundary
+
+    @property
+    def constraints(self) -> Any:
+        """The linear constraints of the fit, R and q with `coefs` and `constants`; None when there were none."""
+        return self.fit.settings.get("constraints")
+
+    @property
+    def k_constr(self) -> int:
+        """Number of independent linear constraints."""
+        return 0 if self.constraints is None else int(np.linalg.matrix_rank(self.constraints.coefs))
+
+    @property
+    def at_bounds(self) -> dict[str, float]:
+        """Parameters held at bounds that were asked for, with their values."""
+        return {name: float(self.params_array[self.names.index(name)]) for name in self.optim.bound}
 
     @property
     def dropped_columns(self) -> list[str]:
@@ -97,10 +123,15 @@ class Estimates:
 
     @cached_property
     def params_array(self) -> Array:
-        """Estimates on the reported scale, NaN for dropped columns, (k,) ndarray."""
-        natural = self.model.layout.natural(self.fit.theta).detach().numpy().copy()
-        natural[self._dropped] = np.nan
-        return natural
+        """Estimates on the reported scale, NaN for dropped columns, infinite under perfect prediction, (k,) ndarray."""
+        natural = self._finite_params.copy()
+        natural[self._dropped | self.undetermined] = np.nan
+        return np.where(self.infinite != 0, np.copysign(np.inf, self.infinite), natural)
+
+    @cached_property
+    def _finite_params(self) -> Array:
+        """A point at which everything can be evaluated: zero for dropped columns, far out for infinite estimates."""
+        return self.model.layout.natural(self.fit.theta).detach().numpy()
 
     @cached_property
     def _jacobian(self) -> Tensor:
@@ -128,7 +159,9 @@ class Estimates:
         matrix = (self._jacobian @ self.covariance_z @ self._jacobian.T).detach().numpy().copy()
         # exactly: the variance of a constant that takes up the centres of columns cancels only to rounding
         matrix[self.fixed] = matrix[:, self.fixed] = 0.0
-        matrix[self._dropped] = matrix[:, self._dropped] = np.nan
+        unknown = self._dropped | self._at_boundary
+        matrix[unknown] = matrix[:, unknown] = np.nan
+        matrix[self.undetermined] = matrix[:, self.undetermined] = np.nan
         return matrix
 
     def _series(self, values: Array) -> Any:
@@ -177,10 +210,26 @@ class Estimates:
             return pd.DataFrame(self.covariance_array.copy(), index=self.names, columns=self.names)
         return self.covariance_array.copy()
 
-    @property
+    @cached_property
     def infinite(self) -> NDArray[np.int_]:
-        """For each reported entry the sign of its estimate where that is infinite, else 0."""
-        return np.zeros(len(self.names), dtype=int)
+        """For each reported entry the sign of its estimate where perfect prediction makes it infinite, else 0."""
+        signs = torch.zeros(self.model.layout.size) if self.fit.separation is None else self.fit.separation.signs
+        return self._reported(signs).astype(int)
+
+    @cached_property
+    def undetermined(self) -> NDArray[np.bool_]:
+        """Which reported entries perfect prediction leaves without a finite estimate."""
+        size = self.model.layout.size
+        gone = torch.zeros(size) if self.fit.separation is None else self.fit.separation.undetermined
+        return self._reported(gone).astype(bool)
+
+    def _reported(self, values: Tensor) -> Array:
+        """What is said of the coefficients in theta, for the reported entries; 0 for other parameters."""
+        out = np.zeros(len(self.names))
+        for block in self.model.layout.blocks:
+            if block.is_identity:
+                out[block.reported] = values[block.reals].numpy()
+        return out
 
     def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
         """Intervals with coverage 1 - alpha: columns 0 and 1.
@@ -224,8 +273,8 @@ class Estimates:
 
     @property
     def k_free(self) -> int:
-        """Free parameters, those that information criteria count."""
-        return self.fit.rank
+        """Parameters estimated, those that information criteria count; one that came out at its boundary is one."""
+        return self.fit.rank + len(self.fit.coordinates.boundary)
 
     @property
     def aic(self) -> float:
@@ -252,8 +301,7 @@ class Estimates:
     def df_model(self) -> float:
         """Free coefficients of the main predictor, less the constant (or one, where a model is said to assume one)."""
         main = self.model.layout.blocks[0].reals if self.model.layout.blocks else slice(0, 0)
-        held = {*self.fit.coordinates.fixed, *self.fit.coordinates.dropped}
-        free = sum(i not in held for i in range(main.start, main.stop))
+        free = self.fit.coordinates.free_among(main)
         return float(free - (1 if self.assumes_constant else self.k_constant))
 
     @property

@@ -15,6 +15,7 @@ from .optim import Optimum
 
 if TYPE_CHECKING:
     from .likelihood import LikelihoodModel
+    from .separation import Separation
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,8 @@ class Fit:
         Wall time of the maximisation.
     settings : mapping
         What `fit` was told besides how to search: the dispersion to use, for instance.
+    separation : Separation or None
+        Which rows are predicted perfectly and what that leaves without a finite estimate.
     """
 
     model: LikelihoodModel
@@ -37,6 +40,7 @@ class Fit:
     optimum: Optimum
     seconds: float
     settings: Mapping[str, Any] = field(default_factory=dict)
+    separation: Separation | None = None
 
     @cached_property
     def z(self) -> Tensor:

@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .constraints import LinearConstraints
 from .coordinates import Coordinates
 from .covariance import Estimate, choose
 from .errors import ModelError
@@ -22,6 +23,7 @@ from .fit import Fit
 from .formula import Design
 from .linalg import Inverse
 from .optim import Optimum, Status, Step
+from .separation import Separation
 
 if TYPE_CHECKING:
     from .results import Results
@@ -91,8 +93,10 @@ def _contents(results: Results) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "model": model.state(),
         "optimum": _plain(optimum),
         "inverse": [fit.inverse.condition, fit.inverse.eigenvalue],
-        "coordinates": [fit.coordinates.fixed, fit.coordinates.dropped],
+        "coordinates": [getattr(fit.coordinates, kind) for kind in ("fixed", "dropped", "boundary", "tied")],
+        "constraints": None if results.constraints is None else [part.tolist() for part in results.constraints],
         "fit": {"seconds": fit.seconds, "nobs": fit.nobs, "scale": fit.scale},
+        "separation": None if fit.separation is None else fit.separation.to_dict(),
         "use_t": results.use_t,
         "statistics": {name: getattr(results, name) for name in results.saved},
         "cov_type": results.cov_type,
@@ -120,14 +124,18 @@ def _rebuild(tensors: dict[str, Tensor], scalars: dict[str, Any], model_class: A
         "status": Status[told["status"]], "history": tuple(Step(*step) for step in told["history"]),
         "names": tuple(told["names"]),
     })  # fmt: skip
-    fixed, dropped = scalars["coordinates"]
-    coordinates = Coordinates(
-        tensors.get("uncentre"), tensors["origin"], tensors.get("basis"), tuple(fixed), tuple(dropped)
-    )
-    fit = Fit(model, coordinates, optimum, scalars["fit"].pop("seconds"))
+    held = (tuple(entries) for entries in scalars["coordinates"])
+    coordinates = Coordinates(tensors.get("uncentre"), tensors["origin"], tensors.get("basis"), *held)
+    said = scalars.get("constraints")
+    settings = {} if said is None else {
+        "constraints": LinearConstraints(np.array(said[0]), np.array(said[1]), model.layout.names)
+    }  # fmt: skip
+    fit = Fit(model, coordinates, optimum, scalars["fit"].pop("seconds"), settings)
     condition, eigenvalue = scalars["inverse"]
     inverse = Inverse(tensors["inverse"], condition, eigenvalue, tensors["direction"])
-    vars(fit).update(scalars["fit"], inverse=inverse)
+    told = scalars["separation"]
+    separation = None if told is None else Separation.from_dict(told)
+    vars(fit).update(scalars["fit"], inverse=inverse, separation=separation)
     results = model.results_class(fit, choose(scalars["cov_type"]), scalars["use_t"])
     vars(results).update(scalars["statistics"])
     if "estimate" in scalars:

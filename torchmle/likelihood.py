@@ -13,26 +13,24 @@ import torch
 from torch import Tensor
 
 from . import covariance as covariances
-from . import starts
+from . import separation, starts
 from .autodiff import derivatives, row_gradients
-from .coordinates import Coordinates, fixed_entries, hold
+from .constraints import Restrictions, read_restrictions
+from .coordinates import Coordinates
 from .data import Data
-from .errors import FitInterrupted
 from .estimates import Array
 from .fit import Fit
 from .inference.prediction import new_rows, predicted_values
 from .linalg import Inverse, invert_information
+from .maximum import NOTHING, maximum
 from .model import Model
 from .objective import Objective
 from .optim import Optimum, maximize, resolve_method
 from .parameters import Parameters, Values
 from .reported import inverse_jacobian, reported_derivatives
 from .results import Results
-from .sampling import start_from_sample
 from .structured import Coefficients
 from .sums import row_map, row_sums
-
-SUSPICIOUS = 1e10  # condition of the scaled information at the start above which the columns' rank is looked at
 
 
 class LikelihoodModel(Model):
@@ -63,6 +61,8 @@ class LikelihoodModel(Model):
         ``Coefficients()`` stands for one coefficient per column of the design, ``data.X``.
     row_arguments : tuple of str
         Names of further row-shaped arguments; the likelihood finds them as ``data.name``.
+    raise_on_perfect_prediction : bool
+        Set it to True and `fit` raises `PerfectSeparationError` where it would warn.
 
     Examples
     --------
@@ -75,6 +75,8 @@ class LikelihoodModel(Model):
     default_method: ClassVar[str] = "newton"
     default_disp: ClassVar[bool] = False
     linear: ClassVar[bool] = False
+    raise_on_perfect_prediction: bool = False
+    secondary: bool = False  # fitted for the sake of another model, which speaks of perfect prediction itself
     results_class: ClassVar[type[Results]] = Results
 
     def make_layout(self) -> Parameters:
@@ -230,6 +232,10 @@ class LikelihoodModel(Model):
         """Starting values in z, (k,)."""
         return starts.best(self, starts.free_standing(self))
 
+    def at_boundary(self, z: Tensor) -> Mapping[int, float]:
+        """Entries of theta that z puts at the boundary of their range, with the real values that stand for it."""
+        return NOTHING
+
     def aliased(self) -> tuple[int, ...]:
         """Entries of theta whose columns are linear combinations of earlier ones."""
         return ()
@@ -240,12 +246,12 @@ class LikelihoodModel(Model):
         main = self.layout.blocks[0].reals if self.layout.blocks else slice(0, 0)
         return main.stop - main.start - sum(main.start <= entry < main.stop for entry in self.aliased())
 
-    @property
+    @cached_property
     def df_model(self) -> float:
         """Rank of the main design, less its constant."""
         return float(self.rank - (1 if self.results_class.assumes_constant else self.k_constant))
 
-    @property
+    @cached_property
     def df_resid(self) -> float:
         """Observations less the rank of the main design."""
         return float(self.nobs - self.rank)
@@ -286,6 +292,8 @@ class LikelihoodModel(Model):
         callback: Any = None,
         progress: bool = False,
         fix: Mapping[str, Any] | None = None,
+        constraints: Any = None,
+        bounds: Any = None,
         **options: Any,
     ) -> Results:
         """Maximise the likelihood.
@@ -312,6 +320,10 @@ class LikelihoodModel(Model):
             Show a progress bar.
         fix : mapping, optional
             Values to hold fixed, by name, on the reported scale.
+        constraints : str, list of str, matrix or pair (R, q), optional
+            Linear equations that hold, such as ``"x1 = x2, x3 = 1"``.
+        bounds : mapping, optional
+            Lowest and highest values by name, None for no limit: ``{"x1": (0, None)}``.
         **options
             Of the method, e.g. ``lr`` and ``batch_size`` of "adam".
 
@@ -329,47 +341,32 @@ class LikelihoodModel(Model):
         covariance, model = self.choose_covariance(cov_type, cov_kwds, method), self
         if covariance is not None:
             model, covariance = covariance.bind(self)
+        restrictions = read_restrictions(self.layout, {**self.fixed_values, **(fix or {})}, constraints, bounds)
         objective, optimum = model._maximum(
-            fix, start_params, method,
+            restrictions, start_params, method,
             maxiter=maxiter, tol=tol, callback=callback, progress=progress, **options,
         )  # fmt: skip
         seconds = time.perf_counter() - started
-        fit = Fit(model, objective.coordinates, optimum, seconds)
+        settings = {} if restrictions.constraints is None else {"constraints": restrictions.constraints}
+        fit = separation.resolve(Fit(model, objective.coordinates, optimum, seconds, settings))
         results = model.results_class(fit, covariance, use_t)
         results.announce(self.default_disp if disp is None else disp)
         return results
 
-    def _maximum(self, fix: Any, start_params: Any, method: str, **options: Any) -> tuple[Objective, Optimum]:
-        """The objective and its maximum; an interruption leaves with what was reached, by name."""
-        try:
-            objective, start = self._objective(fix, start_params)
-        except KeyboardInterrupt:
-            raise FitInterrupted("fit interrupted before its first iteration") from None
-        names = objective.coordinates.free_names(self.layout)
-        try:
-            return objective, self.maximize(objective, start, method, names=names, **options)
-        except FitInterrupted as stop:
-            theta = objective.coordinates.theta(objective.coordinates.z(stop.optimum.x)) if stop.optimum else None
-            reached = (
-                None
-                if theta is None
-                else dict(zip(self.layout.names, self.layout.natural(theta).tolist(), strict=True))
-            )
-            raise FitInterrupted(str(stop), stop.optimum, reached) from None
+    def fit_constrained(self, constraints: Any, start_params: Any = None, **fit_kwds: Any) -> Any:
+        """Maximise the likelihood under linear constraints: ``fit(constraints=...)`` under statsmodels' name."""
+        return self.fit(start_params=start_params, constraints=constraints, **fit_kwds)
 
-    def _objective(self, fix: Mapping[str, Any] | None, start_params: Any) -> tuple[Objective, Tensor]:
-        """The function to maximise and where to start: collinear columns and fixed values are taken out."""
-        held = fixed_entries(self.layout, {**self.fixed_values, **(fix or {})})
-        coordinates = hold(self.coordinates, held)
-        z = self._z(start_params) if start_params is not None else start_from_sample(self, coordinates)
-        z = self.start() if z is None else z
-        objective = Objective(self, coordinates)
-        if not invert_information(-objective.hessian(coordinates.phi(z))[2]).condition < SUSPICIOUS:
-            dropped = tuple(index for index in self.aliased() if index not in held)
-            if dropped:
-                coordinates = hold(self.coordinates, held, dropped)
-                objective = Objective(self, coordinates)
-        return objective, coordinates.phi(z)
+    def _maximum(
+        self,
+        restrictions: Restrictions,
+        start_params: Any,
+        method: str,
+        boundary: Mapping[int, float] = NOTHING,
+        **options: Any,
+    ) -> tuple[Objective, Optimum]:
+        """The objective and its maximum; models that look for it at the boundary of a parameter's range override it."""
+        return maximum(self, restrictions, start_params, method, boundary, **options)
 
 
 def weighted(values: Tensor, data: Data) -> Tensor:

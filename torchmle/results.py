@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from . import io, plots, report
-from .errors import ConvergenceWarning, RankWarning
+from .errors import ConvergenceWarning, PerfectSeparationWarning, RankWarning
 from .estimates import Array, Estimates
 from .hypotheses import Hypotheses
 from .inference.delta import Delta, NaturalValues, delta
@@ -34,7 +34,9 @@ class Results(Hypotheses, Predictions, Estimates):
     def problems(self) -> list[str]:
         """What a reader must know before trusting the table."""
         found = []
-        if not self.converged:
+        if self.fit.separation is not None:
+            found.append(self.fit.separation.sentence(self.model.layout.real_names))
+        elif not self.converged:
             found.append(self.optim.message)
         if self.dropped_columns:
             found.append(
@@ -46,7 +48,11 @@ class Results(Hypotheses, Predictions, Estimates):
 
     def announce(self, disp: bool = False) -> None:
         """Warn of what went wrong; print how the optimisation ended if `disp` is on."""
-        if not self.converged:
+        if self.fit.separation is not None:
+            if not self.model.secondary:
+                sentence = self.fit.separation.sentence(self.model.layout.real_names)
+                warnings.warn(sentence, PerfectSeparationWarning, stacklevel=3)
+        elif not self.converged:
             warnings.warn(self.optim.message, ConvergenceWarning, stacklevel=3)
         if self.dropped_columns:
             warnings.warn(
@@ -60,7 +66,7 @@ class Results(Hypotheses, Predictions, Estimates):
     # -- evaluation at the estimate ----------------------------------------------------------------------------
 
     def _with_zeros(self) -> Array:
-        return np.where(self._dropped, 0.0, self.params_array)
+        return self._finite_params
 
     def score(self) -> Array:
         """Gradient of the log-likelihood at the estimate, (k,)."""

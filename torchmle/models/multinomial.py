@@ -196,6 +196,12 @@ class MNLogit(RegressionModel):
         score = ((g if weights is None else g * weights) @ x).reshape(-1)
         return (value, score) if order == 1 else (value, score, softmax_hessian(x, p, weights))
 
+    def separating_rows(self, data: Data) -> Tensor:
+        """What each row asks of a direction of the predictors: that its category gain on every other, (n, J-1, J-1)."""
+        unit = torch.eye(self.J, dtype=torch.float64, device=data.device)[:, 1:]
+        lead = torch.stack([unit[j] - torch.cat([unit[:j], unit[j + 1 :]]) for j in range(self.J)])
+        return lead[data.y]
+
     def expected_information(self, z: Tensor) -> Tensor:
         """The observed one, which does not depend on the response."""
         return -self.sums(z, 2)[2]
