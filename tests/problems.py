@@ -97,6 +97,44 @@ def count_data(rng, n):
     return df.assign(y=rng.poisson(df["years"] * np.exp(mean(df) + df["off"])).astype(float))
 
 
+def dispersed_data(power, alpha=0.5):
+    """Negative binomial counts with variance ``mu + alpha mu^power``."""
+
+    def make(rng, n):
+        df = covariates(rng, n).assign(off=rng.normal(0, 0.3, n), years=rng.uniform(0.5, 3, n))
+        mu = df["years"] * np.exp(mean(df) + df["off"])
+        size = mu ** (2 - power) / alpha
+        return df.assign(y=rng.negative_binomial(size, size / (size + mu)).astype(float))
+
+    return make
+
+
+def generalized_data(alpha, power):
+    """Generalized Poisson counts, by inversion of the distribution function."""
+
+    def make(rng, n):
+        df = covariates(rng, n).assign(off=rng.normal(0, 0.3, n), years=rng.uniform(0.5, 3, n))
+        mu, below = df["years"] * np.exp(mean(df) + df["off"]), rng.uniform(size=n)
+        at, total = np.zeros(n), np.zeros(n)
+        for y in range(1000):
+            probability = np.exp(generalized_row(y, mu, alpha, power))
+            total += probability
+            at += (below > total) & (probability > 0)  # a negative alpha ends the support
+        return df.assign(y=at)
+
+    return make
+
+
+def inflated_data(make, link):
+    """Other counts, of which more are zero."""
+
+    def inflate(rng, n):
+        df = make(rng, n)
+        return df.assign(y=np.where(rng.random(n) < link(-0.7 + 0.9 * df["w"]), 0.0, df["y"]))
+
+    return inflate
+
+
 def survival_data(rng, n):
     df = covariates(rng, n)
     time, limit = rng.exponential(np.exp(-mean(df, -1.0))), rng.uniform(1, 6, n)
@@ -198,6 +236,39 @@ def left_rows(df, p):
     )
 
 
+def dispersed_rows(power):
+    def rows(df, p):
+        mu = df["years"] * np.exp(line(df, p) + df["off"])
+        size = mu ** (2 - power) / p.get("alpha", 1.0)
+        return stats.nbinom.logpmf(df["y"], size, size / (size + mu))
+
+    return rows
+
+
+def generalized_row(y, mu, alpha, power):
+    """Log-probability by Consul and Jain's theta and lambda."""
+    theta, share = mu / (1 + alpha * mu**power), alpha * mu**power / (1 + alpha * mu**power)
+    rate = theta + share * y
+    value = np.log(theta) + (y - 1) * np.log(np.where(rate > 0, rate, 1.0)) - rate - special.gammaln(y + 1)
+    return np.where(rate > 0, value, -np.inf)
+
+
+def generalized_rows(power):
+    return lambda df, p: generalized_row(df["y"], df["years"] * np.exp(line(df, p) + df["off"]), p["alpha"], power)
+
+
+def inflated_rows(rows, link):
+    def inflated(df, p):
+        share = link(p["inflate_Intercept"] + p["inflate_w"] * df["w"])
+        return np.log(np.where(df["y"] == 0, share, 0.0) + (1 - share) * np.exp(rows(df, p)))
+
+    return inflated
+
+
+def poisson_rows(df, p):
+    return stats.poisson.logpmf(df["y"], df["years"] * np.exp(line(df, p) + df["off"]))
+
+
 def several_rows(df, p, columns):
     means = [p[f"{y}[Intercept]"] + sum(p[f"{y}[{name}]"] * df[name] for name in columns) for y in ("a", "b")]
     covariance = [[p["cov[a, a]"], p["cov[b, a]"]], [p["cov[b, a]"], p["cov[b, b]"]]]
@@ -275,6 +346,8 @@ class Problem:
 
 
 LINE = {"Intercept": 1.0, "x": 0.5, "w": -0.3}
+EXPOSED = {"offset": "off", "exposure": "years"}
+INFLATION = {"inflate_Intercept": -0.7, "inflate_w": 0.9}
 HAZARD = {**LINE, "Intercept": -1.0}
 SPREAD = {"sigma[Intercept]": 0.2, "sigma[w]": 0.6}
 CHOICE = {
@@ -296,8 +369,27 @@ PROBLEMS = [
     Problem("wls", tm.WLS, "y ~ x + w", linear_data, LINE, None, {"weights": "precision"}, reordered="y ~ w + x",
             scales=EVERY_LINE),
     Problem("poisson", tm.Poisson, "y ~ x + w", count_data, LINE,
-            lambda df, p: stats.poisson.logpmf(df["y"], df["years"] * np.exp(line(df, p) + df["off"])),
-            {"offset": "off", "exposure": "years"}, reordered="y ~ w + x"),
+            poisson_rows, EXPOSED, reordered="y ~ w + x"),
+    Problem("negbin-2", tm.NegativeBinomial, "y ~ x + w", dispersed_data(2), {**LINE, "alpha": 0.5}, dispersed_rows(2), EXPOSED,
+            reordered="y ~ w + x"),
+    Problem("negbin-1", tm.NegativeBinomial, "y ~ x + w", dispersed_data(1, 1.5), {**LINE, "alpha": 1.5}, dispersed_rows(1),
+            {**EXPOSED, "loglike_method": "nb1"}, reordered="y ~ w + x"),
+    Problem("geometric", tm.NegativeBinomial, "y ~ x + w", dispersed_data(2, 1.0), LINE, dispersed_rows(2),
+            {**EXPOSED, "loglike_method": "geometric"}, reordered="y ~ w + x"),
+    Problem("negbin-p", tm.NegativeBinomialP, "y ~ x + w", dispersed_data(1.5), {**LINE, "alpha": 0.5}, dispersed_rows(1.5),
+            {**EXPOSED, "p": 1.5}, reordered="y ~ w + x"),
+    Problem("generalized-1", tm.GeneralizedPoisson, "y ~ x + w", generalized_data(-0.1, 0), {**LINE, "alpha": -0.1},
+            generalized_rows(0), {**EXPOSED, "p": 1}, reordered="y ~ w + x"),
+    Problem("generalized-2", tm.GeneralizedPoisson, "y ~ x + w", generalized_data(0.2, 1), {**LINE, "alpha": 0.2},
+            generalized_rows(1), {**EXPOSED, "p": 2}, reordered="y ~ w + x"),
+    Problem("zero-poisson", tm.ZeroInflatedPoisson, "y ~ x + w", inflated_data(count_data, special.expit), {**INFLATION, **LINE},
+            inflated_rows(poisson_rows, special.expit), {**EXPOSED, "inflate": "~ w"}, reordered="y ~ w + x"),
+    Problem("zero-negbin", tm.ZeroInflatedNegativeBinomialP, "y ~ x + w", inflated_data(dispersed_data(2), special.ndtr),
+            {**INFLATION, **LINE, "alpha": 0.5}, inflated_rows(dispersed_rows(2), special.ndtr),
+            {**EXPOSED, "inflate": "~ w", "inflation": "probit"}, reordered="y ~ w + x"),
+    Problem("zero-generalized", tm.ZeroInflatedGeneralizedPoisson, "y ~ x + w",
+            inflated_data(generalized_data(0.2, 1), special.expit), {**INFLATION, **LINE, "alpha": 0.2},
+            inflated_rows(generalized_rows(1), special.expit), {**EXPOSED, "inflate": "~ w"}, reordered="y ~ w + x"),
     Problem("mnlogit", tm.MNLogit, "y ~ x + w", choice_data, CHOICE, choice_rows, reordered="y ~ w + x"),
     Problem("ordered-logit", tm.OrderedModel, "y ~ x + w", ordered_data,
             {"x": 0.5, "w": -0.3, "0/1": -1.0, "1/2": 0.0, "2/3": 1.5},
