@@ -1,6 +1,8 @@
 """The names of statsmodels.api: ``import torchmle.api as sm``."""
 
 from . import datasets, families
+from .constant import add_constant
+from .io import load
 from .models.binary import Logit, Probit
 from .models.counts import Poisson
 from .models.generalized_poisson import GeneralizedPoisson
@@ -32,6 +34,8 @@ __all__ = [
     "ZeroInflatedGeneralizedPoisson",
     "ZeroInflatedNegativeBinomialP",
     "ZeroInflatedPoisson",
+    "add_constant",
     "datasets",
     "families",
+    "load",
 ]

@@ -26,7 +26,11 @@ class PerfectSeparationWarning(ConvergenceWarning):
     """Some observations are predicted perfectly; coefficients have no finite estimate."""
 
 
-class RankWarning(ModelWarning):
+class SingularMatrixWarning(ModelWarning):
+    """A matrix that should have full rank does not."""
+
+
+class RankWarning(SingularMatrixWarning):
     """Columns of the design are linear combinations of others and were left out."""
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 from .covariance import Covariance, Estimate
 from .errors import HessianInversionWarning
 from .fit import Fit
-from .inference import profile, wald
+from .inference import profile
 from .inference.distributions import quantile, two_sided
 from .optim import Optimum
 from .transforms import Identity, Transform
@@ -32,6 +32,7 @@ class Estimates:
 
     saved: tuple[str, ...] = ("llf", "k_constant")
     default_use_t = False
+    estimates_dispersion = False  # whether `scale` is estimated beside the likelihood
     assumes_constant = False  # whether `df_model` leaves out one column even where no constant is, as in statsmodels
 
     fit: Fit
@@ -200,15 +201,6 @@ class Estimates:
     @property
     def _pvalues(self) -> Array:
         return two_sided(self._tvalues, self.df_inference if self.use_t else None)
-
-    def cov_params(self, r_matrix: Any = None) -> Any:
-        """Covariance of the estimates, or of ``R params``."""
-        if r_matrix is not None:
-            matrix, _ = wald.constraint(self.names, r_matrix)
-            return matrix @ self.covariance_array @ matrix.T
-        if self.model.design.pandas:
-            return pd.DataFrame(self.covariance_array.copy(), index=self.names, columns=self.names)
-        return self.covariance_array.copy()
 
     @cached_property
     def infinite(self) -> NDArray[np.int_]:

@@ -39,7 +39,7 @@ def save(results: Results, path: Any) -> None:
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, path-like or binary file
 
     Raises
     ------
@@ -50,7 +50,7 @@ def save(results: Results, path: Any) -> None:
     archive = io.BytesIO()
     arrays: dict[str, Any] = {name: tensor.detach().cpu().numpy() for name, tensor in tensors.items()}
     np.savez(archive, **arrays)
-    with zipfile.ZipFile(Path(path), "w", zipfile.ZIP_DEFLATED) as file:
+    with zipfile.ZipFile(_opened(path), "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("result.json", json.dumps(scalars))
         file.writestr("arrays.npz", archive.getvalue())
 
@@ -60,7 +60,7 @@ def load(path: Any, model: type | None = None) -> Results:
 
     Parameters
     ----------
-    path : str or path-like
+    path : str, path-like or binary file
     model : type, optional
         The model's class, when it was defined in a script or notebook.
 
@@ -68,14 +68,32 @@ def load(path: Any, model: type | None = None) -> Results:
     -------
     Results
         On the CPU. It predicts, tests and prints; what needs the rows of the fit raises `ModelError`.
+
+    Raises
+    ------
+    ModelError
+        The file is not one that `Results.save` wrote, or the model's class is not known here.
+    FileNotFoundError
     """
-    with zipfile.ZipFile(Path(path)) as file:
+    try:
+        archive = zipfile.ZipFile(_opened(path))
+    except zipfile.BadZipFile:
+        raise ModelError(
+            f"{path} is not a file that Results.save wrote. A pickle can run any code when it is opened, so torchmle.load "
+            "does not; if you trust it, use pickle.load"
+        ) from None
+    with archive as file:
         scalars = json.loads(file.read("result.json"))
-        with np.load(io.BytesIO(file.read("arrays.npz")), allow_pickle=False) as archive:
-            tensors = {name: torch.from_numpy(np.array(archive[name])) for name in archive.files}
+        with np.load(io.BytesIO(file.read("arrays.npz")), allow_pickle=False) as arrays:
+            tensors = {name: torch.from_numpy(np.array(arrays[name])) for name in arrays.files}
     if scalars["format"] != FORMAT:
         raise ModelError(f"{path} has format {scalars['format']}; this version reads format {FORMAT}")
     return _rebuild(tensors, scalars, model or find_class(scalars["origin"]))
+
+
+def _opened(path: Any) -> Any:
+    """What zipfile takes: a path, or a file that is open already."""
+    return path if hasattr(path, "read") or hasattr(path, "write") else Path(path)
 
 
 def _contents(results: Results) -> tuple[dict[str, Tensor], dict[str, Any]]:

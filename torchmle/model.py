@@ -166,6 +166,18 @@ class Model:
             )
         return self._rows
 
+    @property
+    def has_rows(self) -> bool:
+        """Whether the rows of the fit are there."""
+        return self._rows is not None
+
+    def forget_rows(self) -> None:
+        """Drop the rows, the frame and what was derived from them; names, counts and coordinates stay."""
+        kept = {name: getattr(self, name) for name in ("nobs", "k_constant")}
+        for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
+            del vars(self)[name]
+        vars(self).update(kept, _rows=None, frame=None, index=None, kept=None)
+
     @classmethod
     def predictors(cls) -> tuple[str, ...]:
         """Names of the designs; the first takes the main formula."""

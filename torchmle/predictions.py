@@ -47,11 +47,13 @@ class Predictions:
         Returns
         -------
         Series or ndarray (n,); a DataFrame or ndarray with a column for each value of a quantity that has several
-            Rows with missing values give NaN.  With `interval`, columns predicted, lower and upper.
+            Arrays for the rows of the fit.  Rows with missing values give NaN.  With `interval`, columns predicted,
+            lower and upper.
         """
         data, index = prediction.new_rows(self.model, exog, transform, arguments, unseen)
         if interval is None:
-            return labelled(prediction.predicted_values(self.model, self.fit.z, data, which), index)
+            values = prediction.predicted_values(self.model, self.fit.z, data, which)
+            return labelled(values, None if exog is None else index)
         if interval not in ("mean", "obs"):
             raise ValueError(f"interval={interval!r} is not known; use 'mean' or 'obs'")
         found = prediction.prediction(self, data, which, index)

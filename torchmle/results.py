@@ -11,17 +11,20 @@ import pandas as pd
 from . import io, plots, report
 from .errors import ConvergenceWarning, PerfectSeparationWarning, RankWarning
 from .estimates import Array, Estimates
+from .filing import Filing
 from .hypotheses import Hypotheses
+from .inference import criteria
 from .inference.delta import Delta, NaturalValues, delta
 from .inference.profile import ProfileLikelihood, profile_likelihood
 from .predictions import Predictions
 from .summary import Block, Summary
+from .uncertainty import Uncertainty
 
 if TYPE_CHECKING:
     from .data import Data
 
 
-class Results(Hypotheses, Predictions, Estimates):
+class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
     """Estimates of a model and what follows from them.
 
     Estimates are on the scale of the table: regression coefficients as they are, standard deviations and the like
@@ -79,6 +82,16 @@ class Results(Hypotheses, Predictions, Estimates):
         """Score of each row at the estimate, (n, k)."""
         return self.model.score_obs(self._with_zeros())
 
+    # -- how good it is ----------------------------------------------------------------------------------------
+
+    def info_criteria(self, crit: str, dk_params: float = 0, scale: float | None = None) -> float:
+        """One information criterion by name; see `torchmle.inference.criteria.criterion`."""
+        return criteria.criterion(self, crit, dk_params, scale)
+
+    def information_criteria(self, count_scale: bool = False, scale: float | None = None) -> dict[str, float]:
+        """AIC, BIC, AICc and HQIC under a stated convention; see `torchmle.inference.criteria.all_criteria`."""
+        return criteria.all_criteria(self, count_scale, scale)
+
     # -- what the summary says -----------------------------------------------------------------------------------
 
     @property
@@ -127,8 +140,17 @@ class Results(Hypotheses, Predictions, Estimates):
 
     @property
     def fittedvalues(self) -> Any:
-        """Predicted means of the rows of the fit."""
-        return self.predict()
+        """Predicted means of the rows of the fit, labelled as they are."""
+        return self.by_rows(self.predict())
+
+    def by_rows(self, values: Array) -> Any:
+        """Values of the rows of the fit, with their labels where they have some."""
+        index = self.model.index
+        if index is None:
+            return values
+        if values.ndim == 1:
+            return pd.Series(values, index=index)
+        return pd.DataFrame(values, index=index, columns=list(self.model.design.response))
 
     # -- tests -------------------------------------------------------------------------------------------------
 
@@ -187,10 +209,6 @@ class Results(Hypotheses, Predictions, Estimates):
     def augment(self) -> pd.DataFrame:
         """The frame of the fit, kept rows only, with fitted values and residuals."""
         return report.augment(self)
-
-    def save(self, path: Any) -> None:
-        """Write the result to a file, without any training row; `torchmle.load` reads it."""
-        io.save(self, path)
 
     # -- plots -------------------------------------------------------------------------------------------------
 

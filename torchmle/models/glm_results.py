@@ -39,6 +39,12 @@ class GLMResults(Results):
         return float(self.fit.rank - 1)
 
     @property
+    def estimates_dispersion(self) -> bool:  # type: ignore[override]
+        """Whether `scale` is estimated."""
+        told = self.fit.settings.get("scale")
+        return isinstance(told, str) or (told is None and self.model.family.estimates_scale)
+
+    @property
     def df_resid(self) -> float:
         """Observations, frequencies counted, less coefficients."""
         return float(self.fit.nobs - self.fit.rank)

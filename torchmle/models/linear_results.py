@@ -34,6 +34,7 @@ class LinearResults(Results):
         "_shape",
     )
     default_use_t = True
+    estimates_dispersion = True
 
     @cached_property
     def resid(self) -> Any:

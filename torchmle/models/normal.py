@@ -158,9 +158,9 @@ class MVResults(Results):
         )
         coefficients = self.model.coefficients(self.fit.z).to(rows.device)
         values = row_map(lambda block: block.X @ coefficients, rows).numpy()
-        return (
-            pd.DataFrame(values, index=index, columns=list(self.model.design.response)) if index is not None else values
-        )
+        if index is None or exog is None:
+            return values
+        return pd.DataFrame(values, index=index, columns=list(self.model.design.response))
 
 
 class MVNormal(LikelihoodModel):

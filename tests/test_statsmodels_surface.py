@@ -1,0 +1,265 @@
+"""What results have in common with statsmodels': covariances, criteria, files, pickles, results without rows."""
+
+import copy
+import io
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+
+import torchmle as tm
+import torchmle.api as tsm
+from torchmle.errors import ModelError
+
+N = 200
+FORMULA = " ~ x * C(g) + np.log(w)"
+
+
+@pytest.fixture(scope="module")
+def df():
+    rng = np.random.default_rng(12)
+    found = pd.DataFrame({"x": rng.normal(size=N), "w": rng.uniform(1, 3, N), "g": rng.choice(["a", "b", "c"], N)})
+    found["y"] = 1 + found["x"] - 0.4 * (found["g"] == "b") + rng.normal(size=N)
+    found["c"] = rng.poisson(np.exp(0.3 + 0.4 * found["x"]))
+    found["v"] = rng.uniform(0.5, 2, N)
+    found.index = [f"r{i}" for i in range(N)]
+    return found
+
+
+def close(ours, theirs, rtol=1e-8, atol=1e-12):
+    np.testing.assert_allclose(np.asarray(ours, float), np.asarray(theirs, float), rtol=rtol, atol=atol)
+
+
+def pair(name, df, **fit):
+    """The same fit by both packages."""
+    if name == "arrays":
+        y, x = df["y"].to_numpy(), sm.add_constant(df[["x", "w"]].to_numpy())
+        return tm.OLS(y, x).fit(**fit), sm.OLS(y, x).fit(**fit)
+    ours, theirs, told = {
+        "ols": (tm.OLS, smf.ols, {}),
+        "wls": (tm.WLS, smf.wls, {"weights": df["v"]}),
+        "poisson": (tm.Poisson, smf.poisson, {"exposure": df["v"]}),
+    }[name]
+    response = "c" if name == "poisson" else "y"
+    disp = {"disp": False} if name == "poisson" else {}
+    return (
+        ours.from_formula(response + FORMULA, df, **told).fit(**disp, **fit),
+        theirs(response + FORMULA, df, **told).fit(**disp, **fit),
+    )
+
+
+NAMES = ["ols", "wls", "poisson", "arrays"]
+each_model = pytest.mark.parametrize("name", NAMES)
+
+
+# -- covariances -------------------------------------------------------------------------------------------------
+
+
+@each_model
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0"])
+def test_covariances_of_parameters_and_functions(df, name, cov_type):
+    ours, theirs = pair(name, df, cov_type=cov_type)
+    close(ours.cov_params(), theirs.cov_params())
+    close(ours.normalized_cov_params, theirs.normalized_cov_params)
+    assert type(ours.cov_params()) is type(theirs.cov_params())
+    raw = theirs._results
+    k = len(ours.names)
+    r, other = np.arange(2.0 * k).reshape(2, k), np.eye(k)[:1]
+    close(ours.cov_params(r), raw.cov_params(r_matrix=r))
+    close(ours.cov_params(r_matrix=r, other=other), raw.cov_params(r_matrix=r, other=other))
+    close(ours.cov_params(column=1), raw.cov_params(column=1))
+    close(ours.cov_params(column=[0, 2]), raw.cov_params(column=[0, 2]))
+    close(ours.cov_params(cov_p=2 * np.eye(k)), 2 * np.eye(k))
+    close(ours.cov_params(scale=2.0), 2 * np.asarray(theirs.normalized_cov_params))
+    assert hasattr(ours, "cov_params_default") == (cov_type == "HC0")
+    assert (ours.cov_type, ours.use_t) == (theirs.cov_type, theirs.use_t)
+    with pytest.raises(ValueError, match="without other arguments"):
+        ours.cov_params(column=0, r_matrix=r)
+    with pytest.raises(ValueError, match="only be specified with r_matrix"):
+        ours.cov_params(other=other)
+
+
+def test_covariances_by_name(df):
+    ours, _ = pair("ols", df)
+    close(ours.cov_params("x"), [[ours.bse["x"] ** 2]])
+
+
+# -- criteria ----------------------------------------------------------------------------------------------------
+
+
+@each_model
+def test_information_criteria(df, name):
+    ours, theirs = pair(name, df)
+    for crit in ("aic", "bic") + (() if name == "poisson" else ("aicc", "hqic")):
+        for extra in (0, 1):
+            close(ours.info_criteria(crit, dk_params=extra), theirs.info_criteria(crit, dk_params=extra))
+    if name == "poisson":
+        close(ours.info_criteria("tic"), theirs.info_criteria("tic"))
+        close([ours.info_criteria("gbic"), ours.info_criteria("gbicp")], theirs.info_criteria("gbic"))
+    close(ours.info_criteria("qaic", scale=2.0), -ours.llf + 2 * len(ours.names))
+    with pytest.raises(ValueError, match="choose from aic, bic"):
+        ours.info_criteria("best")
+    with pytest.raises(ValueError, match="qaic needs scale="):
+        ours.info_criteria("qaic")
+
+
+def test_criteria_under_both_conventions(df):
+    ours, theirs = pair("ols", df)
+    close(ours.information_criteria()["aic"], theirs.aic)
+    close(ours.information_criteria(count_scale=True)["aic"], theirs.aic + 2)  # R: the variance is a parameter
+    close(ours.information_criteria(count_scale=True)["bic"], theirs.bic + np.log(N))
+    at = -0.5 * (N * np.log(2 * np.pi * theirs.scale) + theirs.ssr / theirs.scale)
+    close(ours.information_criteria(scale=ours.scale)["aic"], -2 * at + 2 * len(ours.names))
+    with pytest.raises(ValueError, match="estimates no dispersion"):
+        pair("poisson", df)[0].information_criteria(scale=2.0)
+
+
+# -- predictions of the rows of the fit --------------------------------------------------------------------------
+
+
+@each_model
+def test_types_of_predictions(df, name):
+    ours, theirs = pair(name, df)
+    assert type(ours.predict()) is np.ndarray
+    close(ours.predict(), theirs.predict())
+    assert ours._results is ours
+
+
+# -- pickles, copies, files --------------------------------------------------------------------------------------
+
+
+def pickled(value):
+    return pickle.loads(pickle.dumps(value))  # noqa: S301
+
+
+def alike(one, other, df, name):
+    close(one.params, other.params, 0)
+    close(one.bse, other.bse, 0)
+    close(one.llf, other.llf, 0)
+    if name == "arrays":
+        new, keywords = np.array([[1.0, 0.2, 1.5], [1.0, -1.0, 2.0]]), {}
+    else:
+        new, keywords = df.head(7), {"exposure": df["v"].head(7)} if name == "poisson" else {}
+    close(one.predict(new, **keywords), other.predict(new, **keywords), 0)
+    assert without_time(one.summary()) == without_time(other.summary())
+
+
+def without_time(summary):
+    return [line for line in str(summary).splitlines() if "Time:" not in line and "Date:" not in line]
+
+
+@each_model
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0"])
+def test_pickles_and_copies(df, name, cov_type):
+    ours, _ = pair(name, df, cov_type=cov_type)
+    for other in (pickled(ours), copy.deepcopy(ours), copy.copy(ours)):
+        alike(other, ours, df, name)
+        close(other.resid, ours.resid, 0)
+        assert other.model.nobs == N
+    again = pickled(ours.model).fit(cov_type=cov_type, **({"disp": 0} if name == "poisson" else {}))
+    close(again.params, ours.params, 1e-10)
+
+
+@each_model
+def test_files(df, name, tmp_path):
+    ours, _ = pair(name, df)
+    ours.save(tmp_path / "a.tm")
+    for other in (tsm.load(tmp_path / "a.tm"), type(ours).load(tmp_path / "a.tm")):
+        alike(other, ours, df, name)
+        assert type(other) is type(ours)
+    stream = io.BytesIO()
+    ours.save(stream)
+    stream.seek(0)
+    alike(tm.load(stream), ours, df, name)
+    ours.save(tmp_path / "b.tm", remove_data=True)
+    alike(tm.load(tmp_path / "b.tm"), ours, df, name)
+    with pytest.raises(ModelError, match="needs the rows"):
+        _ = ours.resid
+
+
+def test_files_of_others_are_not_opened(tmp_path):
+    (tmp_path / "c.pickle").write_bytes(pickle.dumps({"a": 1}))
+    with pytest.raises(ModelError, match="if you trust it, use pickle.load"):
+        tm.load(tmp_path / "c.pickle")
+    with pytest.raises(FileNotFoundError):
+        tm.load(tmp_path / "nothing")
+
+
+@each_model
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0", "cluster"])
+def test_results_without_rows(df, name, cov_type):
+    kwds = {"cov_kwds": {"groups": np.arange(N) % 20}} if cov_type == "cluster" else {}
+    ours, _ = pair(name, df, cov_type=cov_type, **kwds)
+    whole, _ = pair(name, df, cov_type=cov_type, **kwds)
+    _ = ours.resid, ours.fittedvalues
+    size = len(pickle.dumps(ours))
+    ours.remove_data()
+    alike(ours, whole, df, name)
+    close(ours.normalized_cov_params, whole.normalized_cov_params, 0)
+    for attribute in ("aic", "bic", "df_model", "df_resid", "nobs", "scale", "df_inference", "k_constant"):
+        assert getattr(ours, attribute) == getattr(whole, attribute)
+    for attribute in ("resid", "fittedvalues"):
+        with pytest.raises(ModelError, match="needs the rows"):
+            getattr(ours, attribute)
+    assert len(pickle.dumps(ours)) < size
+    alike(pickled(ours), whole, df, name)
+    ours.remove_data()  # nothing is left to take
+
+
+def test_size_of_a_pickle_without_rows(df):
+    many = pd.concat([df] * 20, ignore_index=True)
+    res = tm.OLS.from_formula("y ~ x + w", many).fit()
+    size = len(pickle.dumps(res))
+    res.remove_data()
+    assert len(pickle.dumps(res)) < 0.1 * size
+
+
+# -- add_constant ------------------------------------------------------------------------------------------------
+
+DESIGNS = {
+    "frame": lambda d: d[["x", "w"]],
+    "series": lambda d: d["x"],
+    "array": lambda d: d[["x", "w"]].to_numpy(),
+    "vector": lambda d: d["x"].to_numpy(),
+    "integers": lambda d: np.arange(6).reshape(3, 2),
+    "list": lambda d: [[1.0, 2.0], [3.0, 4.0]],
+    "constant": lambda d: np.ones((3, 1)),
+    "constant frame": lambda d: d[["x"]].assign(one=2.0),
+    "zeros": lambda d: np.zeros((3, 1)),
+}
+
+
+@pytest.mark.parametrize("prepend", [True, False])
+@pytest.mark.parametrize("has_constant", ["skip", "add"])
+@pytest.mark.parametrize("design", DESIGNS)
+def test_add_constant(df, design, has_constant, prepend):
+    x = DESIGNS[design](df)
+    ours, theirs = (package.add_constant(x, prepend=prepend, has_constant=has_constant) for package in (tsm, sm))
+    assert type(ours) is type(theirs)
+    if isinstance(theirs, pd.DataFrame):
+        pd.testing.assert_frame_equal(ours, theirs)
+    else:
+        np.testing.assert_array_equal(ours, theirs)
+        assert ours.dtype == theirs.dtype
+
+
+def test_constants_that_are_there(df):
+    with pytest.raises(ValueError, match=r"Column\(s\) 0 are constant"):
+        tsm.add_constant(np.ones((3, 1)), has_constant="raise")
+    with pytest.raises(ValueError, match=r"Column\(s\) one are constant"):
+        tsm.add_constant(df[["x"]].assign(one=2.0), has_constant="raise")
+    with pytest.raises(ValueError, match="has_constant must be one of"):
+        tsm.add_constant(df[["x"]], has_constant="no")
+    with pytest.raises(ValueError, match="2-dimensional"):
+        tsm.add_constant(np.ones((2, 2, 2)))
+
+
+def test_add_constant_to_polars(df):
+    polars = pytest.importorskip("polars")
+    x = polars.from_pandas(df[["x", "w"]])
+    assert tsm.add_constant(x).columns == ["const", "x", "w"]
+    assert tsm.add_constant(x, prepend=False).columns == ["x", "w", "const"]
+    assert x.columns == ["x", "w"]

@@ -1,0 +1,65 @@
+"""Keeping a result: files, pickles, and a result without its rows."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from . import io
+from .covariance import choose
+
+OF_THE_FIT = ("z", "theta", "inverse", "bread", "nobs", "scale")
+OF_THE_ESTIMATES = (
+    "params_array", "_jacobian", "_dropped", "fixed", "estimate", "covariance_array", "_bse", "_tvalues", "_normalized",
+)  # fmt: skip
+
+
+class Filing:
+    """What `Results` has for being kept."""
+
+    @property
+    def _results(self) -> Any:
+        """The result itself, which other libraries look for behind statsmodels' wrapper."""
+        return self
+
+    def save(self: Any, fname: Any, remove_data: bool = False) -> None:
+        """Write the result to a file, without any training row; `torchmle.load` reads it.
+
+        Parameters
+        ----------
+        fname : path or binary file
+        remove_data : bool
+            Also take the rows from this result and its model; the file never has them.
+        """
+        io.save(self, fname)
+        if remove_data:
+            self.remove_data()
+
+    @classmethod
+    def load(cls, fname: Any) -> Any:
+        """Read a result that `save` wrote; the same as `torchmle.load`."""
+        return io.load(fname)
+
+    def remove_data(self: Any) -> None:
+        """Take the rows of the fit from the result and from its model, which other results may share.
+
+        Estimates, tests, predictions of new rows and the summary stay; what needs the rows raises `ModelError` from
+        now on.  Pickles become as small as the number of parameters.
+        """
+        forget_rows(self)
+
+
+def forget_rows(results: Any) -> None:
+    """Compute what is to be kept of a result, then drop its rows and all that was derived from them."""
+    if not results.model.has_rows:
+        return
+    for name in OF_THE_FIT:
+        getattr(results.fit, name)
+    if results.covariance is not None:
+        for name in OF_THE_ESTIMATES:
+            getattr(results, name)
+    kept = {name: getattr(results, name) for name in results.saved}
+    held = {name: value for name, value in vars(results).items() if name in ("fit", "use_t", *OF_THE_ESTIMATES)}
+    groups_are_gone = choose(results.cov_type)
+    vars(results).clear()
+    vars(results).update(held, **kept, covariance=groups_are_gone)
+    results.model.forget_rows()
