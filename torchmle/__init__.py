@@ -4,6 +4,7 @@ from . import datasets, errors, families, formula
 from .io import load
 from .likelihood import LikelihoodModel
 from .models.binary import Logit, Probit
+from .models.conditional import ConditionalLogit
 from .models.counts import Poisson
 from .models.distributions import distribution_model
 from .models.generalized_poisson import GeneralizedPoisson
@@ -35,6 +36,7 @@ __all__ = [
     "CLogLog",
     "CholeskyCovariance",
     "Coefficients",
+    "ConditionalLogit",
     "Correlation",
     "ExponentialSurvival",
     "GeneralizedPoisson",

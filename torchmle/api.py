@@ -4,6 +4,7 @@ from . import datasets, families
 from .constant import add_constant
 from .io import load
 from .models.binary import Logit, Probit
+from .models.conditional import ConditionalLogit
 from .models.counts import Poisson
 from .models.generalized_poisson import GeneralizedPoisson
 from .models.generic import GenericLikelihoodModel
@@ -22,6 +23,7 @@ __all__ = [
     "GLM",
     "OLS",
     "WLS",
+    "ConditionalLogit",
     "GeneralizedPoisson",
     "GenericLikelihoodModel",
     "Logit",

@@ -1,6 +1,7 @@
 """Models by formula, with the names of statsmodels.formula.api: ``smf.ols("y ~ x", df).fit()``."""
 
 from ..models.binary import Logit, Probit
+from ..models.conditional import ConditionalLogit
 from ..models.counts import Poisson
 from ..models.glm import GLM
 from ..models.linear import OLS, WLS
@@ -19,11 +20,13 @@ poisson = Poisson.from_formula
 negativebinomial = NegativeBinomial.from_formula
 mnlogit = MNLogit.from_formula
 ordered = OrderedModel.from_formula
+conditional_logit = ConditionalLogit.from_formula
 normal = Normal.from_formula
 mvnormal = MVNormal.from_formula
 exponential_survival = ExponentialSurvival.from_formula
 
 __all__ = [
+    "conditional_logit",
     "exponential_survival",
     "glm",
     "logit",
