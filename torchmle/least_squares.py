@@ -134,11 +134,11 @@ def invert_triangular(factor: Tensor) -> Inverse:
     k = len(factor)
     scale = factor.norm(dim=0)
     scaled = factor / scale
-    values = torch.linalg.svdvals(scaled) if k else torch.ones(1, dtype=torch.float64)
     identity = torch.eye(k, dtype=torch.float64)
+    _, values, vectors = torch.linalg.svd(scaled) if k else (None, torch.ones(1, dtype=torch.float64), identity)
     inverse = torch.linalg.solve_triangular(scaled, identity, upper=True) / scale[:, None]
     low, high = float(values[-1]) ** 2, float(values[0]) ** 2
-    return Inverse(inverse @ inverse.T, high / low if low > 0 else float("inf"), low, identity[:, -1:].flatten())
+    return Inverse(inverse @ inverse.T, high / low if low > 0 else float("inf"), low, vectors[-1:].flatten())
 
 
 # -- refinement ------------------------------------------------------------------------------------------------

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from . import io, plots, report
+from .certificate import Certificate, certify
 from .errors import ConvergenceWarning, PerfectSeparationWarning, RankWarning
 from .estimates import Array, Estimates
 from .filing import Filing
@@ -47,6 +50,11 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
         if not self.fit.inverse.definite:
             found.append(self.inversion_message)
         return found
+
+    @cached_property
+    def certificate(self) -> Certificate:
+        """The evidence that this is a maximum; see `torchmle.certificate.Certificate`."""
+        return certify(self)
 
     def announce(self, disp: bool = False) -> None:
         """Warn of what went wrong; print how the optimisation ended if `disp` is on."""
@@ -194,9 +202,15 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
         xname: list[str] | None = None,
         title: str | None = None,
         alpha: float = 0.05,
+        *,
+        diagnostics: bool = False,
     ) -> Summary:
-        """The table of estimates, in statsmodels' layout; prints as text, renders as HTML in a notebook."""
-        return report.summarize(self, yname, xname, title, alpha)
+        """The table of estimates, in statsmodels' layout; prints as text, renders as HTML in a notebook.
+
+        With `diagnostics` the notes hold the `certificate`.
+        """
+        made = report.summarize(self, yname, xname, title, alpha)
+        return replace(made, notes=[*made.notes, *self.certificate.lines]) if diagnostics else made
 
     def tidy(self, level: float = 0.95, exponentiate: bool = False) -> pd.DataFrame:
         """One row per parameter, as R's broom: term, estimate, std_error, statistic, p_value, conf_low, conf_high."""
