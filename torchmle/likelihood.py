@@ -12,8 +12,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from . import controls, separation, starts
 from . import covariance as covariances
-from . import separation, starts
 from .autodiff import derivatives, row_gradients
 from .constraints import Restrictions, read_restrictions
 from .coordinates import Coordinates
@@ -325,7 +325,8 @@ class LikelihoodModel(Model):
         bounds : mapping, optional
             Lowest and highest values by name, None for no limit: ``{"x1": (0, None)}``.
         **options
-            Of the method, e.g. ``lr`` and ``batch_size`` of "adam".
+            Of the method, e.g. ``lr`` and ``batch_size`` of "adam"; ``warn_convergence=False`` for a quiet failure.
+            Other controls of statsmodels' fits are accepted without effect, see `torchmle.controls`.
 
         Returns
         -------
@@ -337,7 +338,8 @@ class LikelihoodModel(Model):
             After Ctrl-C, with the point reached as ``optimum``.
         """
         started = time.perf_counter()
-        method = self.method_name(method, options)
+        told = controls.told(method or self.default_method, options)
+        method, options = self.method_name(told.method, told.options), told.options
         covariance, model = self.choose_covariance(cov_type, cov_kwds, method), self
         if covariance is not None:
             model, covariance = covariance.bind(self)
@@ -347,7 +349,7 @@ class LikelihoodModel(Model):
             maxiter=maxiter, tol=tol, callback=callback, progress=progress, **options,
         )  # fmt: skip
         seconds = time.perf_counter() - started
-        settings = {} if restrictions.constraints is None else {"constraints": restrictions.constraints}
+        settings = {"controls": told.settings, "constraints": restrictions.constraints}
         fit = separation.resolve(Fit(model, objective.coordinates, optimum, seconds, settings))
         results = model.results_class(fit, covariance, use_t)
         results.announce(self.default_disp if disp is None else disp)

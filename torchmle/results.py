@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from . import io, plots, report
+from . import controls, io, plots, report
 from .certificate import Certificate, certify
 from .errors import ConvergenceWarning, PerfectSeparationWarning, RankWarning
 from .estimates import Array, Estimates
@@ -62,7 +62,7 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
             if not self.model.secondary:
                 sentence = self.fit.separation.sentence(self.model.layout.real_names)
                 warnings.warn(sentence, PerfectSeparationWarning, stacklevel=3)
-        elif not self.converged:
+        elif not self.converged and self.mle_settings.get("warn_convergence", True):
             warnings.warn(self.optim.message, ConvergenceWarning, stacklevel=3)
         if self.dropped_columns:
             warnings.warn(
@@ -72,6 +72,16 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
             )
         if disp:
             report.display(self)
+
+    @property
+    def mle_settings(self) -> dict[str, Any]:
+        """The method and what `fit` was told of statsmodels' controls."""
+        return {"optimizer": self.method, **self.fit.settings.get("controls", {})}
+
+    @property
+    def mle_retvals(self) -> dict[str, Any]:
+        """How the search ended, in statsmodels' words; see `torchmle.controls.retvals`."""
+        return controls.retvals(self)
 
     # -- evaluation at the estimate ----------------------------------------------------------------------------
 

@@ -131,6 +131,12 @@ def maximize(
     return _optimum(search, ending, name, labels)
 
 
+def options_of(method: str) -> tuple[str, ...]:
+    """Options of a method; none of one that does not exist."""
+    known = METHODS.get(ALIASES.get(method, method))
+    return COMMON_OPTIONS if known is None else known.options + COMMON_OPTIONS
+
+
 def resolve(method: str, options: Iterable[str]) -> str:
     """Name of a method, aliases resolved, once it and its options are known to be valid."""
     key = method.lower() if isinstance(method, str) else method
@@ -139,7 +145,7 @@ def resolve(method: str, options: Iterable[str]) -> str:
         raise ValueError(REFUSED[name])
     if name not in METHODS:
         raise ValueError(f"method must be one of: {', '.join(METHODS)}; got {method!r}")
-    valid = METHODS[name].options + COMMON_OPTIONS
+    valid = options_of(name)
     unknown = [option for option in options if option not in valid]
     if unknown:
         raise TypeError(
