@@ -117,18 +117,12 @@ def read_restrictions(layout: Parameters, fix: Mapping[str, Any], constraints: A
         Equations that contradict each other or that are not linear in theta; bounds that leave nothing.
     """
     held, said = fixed_entries(layout, fix), None
-    rows, values = [], []
+    matrix, values = torch.eye(layout.size, dtype=torch.float64)[list(held)], list(held.values())
     if constraints is not None:
         r, q = constraint(list(layout.names), constraints)
         said = LinearConstraints(r, q[:, None], layout.names)
-        for weights, value in zip(r, q, strict=True):
-            row, real = _in_theta(layout, weights, float(value))
-            rows.append(row)
-            values.append(real)
-    for index, value in held.items():
-        rows.append(torch.eye(layout.size, dtype=torch.float64)[index])
-        values.append(value)
-    matrix = torch.stack(rows) if rows else torch.zeros(0, layout.size, dtype=torch.float64)
+        equations, reals = in_theta(layout, said)
+        matrix, values = torch.cat([equations, matrix]), [*reals, *values]
     solved = _solved(matrix, torch.tensor(values, dtype=torch.float64), said)
     alone = (solved[0] != 0).sum(1) == 1
     pinned = {
@@ -136,6 +130,12 @@ def read_restrictions(layout: Parameters, fix: Mapping[str, Any], constraints: A
     }
     limits = _read_bounds(layout, bounds, {**pinned, **held}) if bounds is not None else {}
     return Restrictions({**pinned, **held}, solved[0][~alone], solved[1][~alone], limits, {}, said)
+
+
+def in_theta(layout: Parameters, constraints: LinearConstraints) -> tuple[Tensor, list[float]]:
+    """The equations in theta: matrix (p, k) and values."""
+    pairs = [_in_theta(layout, row, float(value)) for row, (value,) in zip(*constraints, strict=True)]
+    return torch.stack([row for row, _ in pairs]), [value for _, value in pairs]
 
 
 def _solved(matrix: Tensor, values: Tensor, said: LinearConstraints | None) -> tuple[Tensor, Tensor]:

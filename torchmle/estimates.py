@@ -104,13 +104,15 @@ class Estimates:
 
     @property
     def constraints(self) -> Any:
-        """The linear constraints of the fit, R and q with `coefs` and `constants`; None when there were none."""
-        return self.fit.settings.get("constraints")
+        """The linear constraints of the fit, R and q with `coefs` and `constants`; only where there are some."""
+        if self.fit.settings.get("constraints") is None:
+            raise AttributeError("the model was fitted without constraints")
+        return self.fit.settings["constraints"]
 
     @property
     def k_constr(self) -> int:
         """Number of independent linear constraints."""
-        return 0 if self.constraints is None else int(np.linalg.matrix_rank(self.constraints.coefs))
+        return int(np.linalg.matrix_rank(self.constraints.coefs)) if hasattr(self, "constraints") else 0
 
     @property
     def at_bounds(self) -> dict[str, float]:

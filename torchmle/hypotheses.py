@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from .inference import likelihood_ratio, pairwise, terms, wald
+from .inference import likelihood_ratio, pairwise, score, terms, wald
 
 if TYPE_CHECKING:
     from .results import Results
@@ -61,6 +61,35 @@ class Hypotheses:
     def lr_test(self: Any, other: Results, force: bool = False) -> likelihood_ratio.LikelihoodRatio:
         """Likelihood-ratio test against a nested model."""
         return likelihood_ratio.lr_test(self, other, force)
+
+    def score_test(
+        self: Any,
+        exog_extra: Any = None,
+        params_constrained: Any = None,
+        hypothesis: str = "joint",
+        cov_type: str | None = None,
+        cov_kwds: Mapping[str, Any] | None = None,
+        k_constraints: int | None = None,
+        r_matrix: Any = None,
+        scale: float | None = None,
+        observed: bool = True,
+    ) -> score.ScoreTestResult:
+        """Score (Rao) test of the constraints of this fit, of a linear hypothesis, or of columns left out.
+
+        See `torchmle.inference.score.score_test`.
+        """
+        return score.score_test(
+            self,
+            exog_extra,
+            params_constrained,
+            hypothesis,
+            cov_type,
+            cov_kwds,
+            k_constraints,
+            r_matrix,
+            scale,
+            observed,
+        )
 
     def term_positions(self: Any) -> dict[str, list[int]]:
         """Positions of each formula term in the parameter vector."""

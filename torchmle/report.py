@@ -19,12 +19,18 @@ Pairs = list[tuple[str, Any]]
 
 
 def summarize(
-    results: Results, yname: str | None, xname: Sequence[str] | None, title: str | None, alpha: float
+    results: Results,
+    yname: str | None,
+    xname: Sequence[str] | None,
+    title: str | None,
+    alpha: float,
+    header: tuple[Pairs, Pairs] | None = None,
+    diagnostics: tuple[Pairs, Pairs] | None = None,
 ) -> Summary:
-    """The summary of a result."""
-    left, right = results.header()
+    """The summary of a result, by default with its own header and diagnostics."""
+    left, right = header or results.header()
     left = [("Dep. Variable:", yname or results.model.endog_names), *left]
-    bottom_left, bottom_right = results.diagnostics()
+    bottom_left, bottom_right = diagnostics or results.diagnostics()
     return Summary(
         title or results.title,
         header_pairs(left),
@@ -77,7 +83,7 @@ def scale_notes(results: Results) -> list[str]:
     ]
     if fixed:
         notes.append(f"Held fixed: {', '.join(fixed)}")
-    if results.constraints is not None:
+    if hasattr(results, "constraints"):
         equations = ", ".join(str(results.constraints).splitlines())
         notes.append(f"Model has been estimated subject to linear equality constraints: {equations}")
     if results.at_bounds:
