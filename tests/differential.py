@@ -24,7 +24,7 @@ import torchmle.formula.api as tmf
 # In standard errors for coefficients, relative otherwise. statsmodels stops when the deviance changes by less than 1e-14,
 # which leaves it 1e-7 standard errors away; near-collinear designs (condition 1e6 after scaling) lose six of sixteen digits.
 COEFFICIENTS, ERRORS, LIKELIHOOD = 1e-6, 1e-6, 1e-9
-SEVERAL_MAXIMA = {("Gaussian", "Log"), ("Poisson", "Sqrt"), ("Binomial", "Cauchy")}
+SEVERAL_MAXIMA = {("Gaussian", "Log"), ("Binomial", "Cauchy")}
 FIRST_ORDER = 1e-6  # of what is not level at the estimates
 CONDITION = 1e6
 
@@ -96,7 +96,7 @@ def problems(draw) -> Problem:
     cov_type = draw(st.sampled_from(["nonrobust", "nonrobust", "HC0"]))
     if cov_type == "HC0" and {"freq_weights", "var_weights"} & set(chosen):
         cov_type = "nonrobust"  # statsmodels squares frequencies in the meat
-    formula = "y ~ " + " + ".join(terms) + draw(st.sampled_from(["", "", " - 1"]))
+    formula = "y ~ " + " + ".join(terms) + ("" if link == "Sqrt" else draw(st.sampled_from(["", "", " - 1"])))
     return Problem(model, family, link, formula, frame, chosen, cov_type)
 
 
@@ -119,7 +119,8 @@ def comparable(problem: Problem, theirs: Any) -> bool:
     if len(x) <= x.shape[1] + 2 or not condition(theirs) < CONDITION:
         return False
     numbers = np.concatenate([np.asarray(theirs.params), np.asarray(theirs.bse), [theirs.llf]])
-    return bool(getattr(theirs, "converged", True)) and bool(np.isfinite(numbers).all())
+    sound = np.isfinite(numbers).all() and (np.asarray(theirs.bse) > 0).all()
+    return bool(getattr(theirs, "converged", True)) and bool(sound)
 
 
 def condition(results: Any) -> float:
@@ -147,13 +148,15 @@ def compare(problem: Problem) -> bool:
             return False
     assert list(ours.params.index) == list(theirs.params.index)
     errors = np.asarray(theirs.bse)
-    if abs(ours.llf - theirs.llf) > 1e-6 and (problem.family, problem.link) in SEVERAL_MAXIMA:
-        slopes = ours.model.score(theirs.params) * errors  # both are at a maximum, of a likelihood that has several
-        assert ours.llf > theirs.llf or np.abs(slopes).max() < 1e-3
+    if ours.llf > theirs.llf + 1e-6:  # statsmodels is not at the maximum
         return False
-    np.testing.assert_array_less(np.abs(ours.params - theirs.params) / errors, COEFFICIENTS)
-    lost = condition(theirs) ** 2 * np.finfo(float).eps  # of the digits, in X'X
-    np.testing.assert_allclose(ours.bse, errors, rtol=max(ERRORS, 100 * lost))
+    if ours.llf < theirs.llf - 1e-6 and (problem.family, problem.link) in SEVERAL_MAXIMA:
+        slopes = theirs.model.score(np.asarray(ours.params)) * errors
+        assert np.abs(slopes).max() < 1e-3  # ours is one of them
+        return False
+    lost = np.linalg.cond(theirs.model.exog) ** 2 * np.finfo(float).eps  # of the digits, in X'X as statsmodels has it
+    np.testing.assert_array_less(np.abs(ours.params - theirs.params) / errors, COEFFICIENTS + lost)
+    np.testing.assert_allclose(ours.bse, errors, rtol=max(ERRORS, lost))
     level = dict.fromkeys(
         ("llf", "aic", "bic", "deviance", "null_deviance", "rsquared", "fvalue", "prsquared"), LIKELIHOOD
     )
@@ -167,13 +170,14 @@ def compare(problem: Problem) -> bool:
     for name, tolerance in {**level, "pearson_chi2": FIRST_ORDER, "scale": FIRST_ORDER}.items():
         if hasattr(theirs, name) and np.isfinite(getattr(theirs, name)):
             expected = getattr(theirs, name)
-            if (
-                name != "fvalue" or lost < 1e-13
-            ):  # statsmodels inverts the covariance of all slopes by cutting singular values
+            robust = (
+                name == "fvalue" and problem.cov_type != "nonrobust"
+            )  # statsmodels cuts a covariance's singular values
+            if not robust:
                 np.testing.assert_allclose(getattr(ours, name), expected, rtol=tolerance, atol=1e-9, err_msg=name)
     assert (ours.df_resid, ours.df_model) == (theirs.df_resid, theirs.df_model)
     limits = np.abs(ours.conf_int() - theirs.conf_int()).to_numpy() / errors[:, None]
-    assert limits.max() < COEFFICIENTS + 2 * max(ERRORS, 100 * lost)
+    assert limits.max() < COEFFICIENTS + 2 * max(ERRORS, lost)
     return True
 
 

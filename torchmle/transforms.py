@@ -190,7 +190,9 @@ class Power(Transform):
         self.power = float(power)
 
     def __call__(self, real: Tensor) -> Tensor:
-        return real ** (1.0 / self.power)
+        natural = real ** (1.0 / self.power)
+        # the other half of an even power is not the inverse of anything, though it would be finite
+        return torch.where(real >= 0, natural, torch.nan) if (1.0 / self.power) % 2 == 0 else natural
 
     def inverse(self, natural: Tensor) -> Tensor:
         return natural**self.power

@@ -11,7 +11,7 @@ from scipy import special, stats
 from torch import Tensor
 
 from . import links as L
-from .family import Family
+from .family import Family, log_ratio
 
 
 class Gaussian(Family):
@@ -137,7 +137,7 @@ class Tweedie(Family):
     def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
         p = self.var_power
         if p == 1:
-            return 2 * (torch.xlogy(y, y / mu) - (y - mu))
+            return 2 * (log_ratio(y, mu) - (y - mu))
         if p == 2:
             return 2 * ((y - mu) / mu - torch.log(y / mu))
         return 2 * (y ** (2 - p) / ((1 - p) * (2 - p)) - y * mu ** (1 - p) / (1 - p) + mu ** (2 - p) / (2 - p))

@@ -14,7 +14,7 @@ from ..errors import ValueWarning
 from . import bernoulli
 from . import links as L
 from .arrays import of_arrays
-from .family import Family, Kernel
+from .family import Family, Kernel, log_ratio
 
 
 class Poisson(Family):
@@ -34,7 +34,7 @@ class Poisson(Family):
         return isinstance(self.link, L.Log)
 
     def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
-        return 2 * (torch.xlogy(y, y / mu) - (y - mu))
+        return 2 * (log_ratio(y, mu) - (y - mu))
 
     def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         return weight / scale * (torch.xlogy(y, mu) - mu - torch.lgamma(y + 1))
@@ -84,7 +84,7 @@ class NegativeBinomial(Family):
 
     def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
         a = self.alpha
-        return 2 * (torch.xlogy(y, y / mu) - (y + 1 / a) * torch.log1p(a * (y - mu) / (1 + a * mu)))
+        return 2 * (log_ratio(y, mu) - (y + 1 / a) * torch.log1p(a * (y - mu) / (1 + a * mu)))
 
     def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         return weight / scale * (self._value(y, mu, mu) + self.constant(y))
@@ -130,7 +130,7 @@ class Binomial(Family):
         return isinstance(self.link, L.Logit)
 
     def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
-        return 2 * (torch.xlogy(y, y / mu) + torch.xlogy(1 - y, (1 - y) / (1 - mu)))
+        return 2 * (log_ratio(y, mu) + log_ratio(1 - y, 1 - mu))
 
     def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         n = torch.as_tensor(self.n, dtype=y.dtype)

@@ -157,6 +157,10 @@ class Family:
         slope, _ = self.link.slopes(eta)
         return slope if self.is_canonical else slope**2 / self._variance(self.link.transform(eta))[0]
 
+    def unit_pearson(self, y: Tensor, mu: Tensor) -> Tensor:
+        """``(y - mu)^2 / V``, 0 where a mean at the end of its range has been rounded to the response, (n,)."""
+        return torch.where(y == mu, 0.0, (y - mu) ** 2 / self._variance(mu)[0])
+
     # -- statsmodels' names; arrays or tensors in and out ------------------------------------------------------
 
     @of_arrays
@@ -221,3 +225,8 @@ class Family:
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
         """The response's distribution, as scipy.stats has it."""
         raise ValueError(f"{type(self).__name__} has no distribution in scipy.stats")
+
+
+def log_ratio(y: Tensor, mu: Tensor) -> Tensor:
+    """``y log(y / mu)``, 0 where y is 0 even where mu has underflowed to 0 too."""
+    return torch.xlogy(y, torch.where(y == 0, 1.0, y / mu))

@@ -194,9 +194,10 @@ class GLM(RegressionModel):
 
     @classmethod
     def method_name(cls, method: str | None, options: Mapping[str, Any]) -> str:
-        if (method or cls.default_method).lower() == "irls" and not options:
-            return "irls"
-        return super().method_name("newton" if method is None else method, options)
+        if (method or cls.default_method).lower() != "irls":
+            return super().method_name(method, options)
+        super().method_name("newton", options)
+        return "irls"
 
     def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
         if method != "irls":
@@ -264,7 +265,7 @@ class GLM(RegressionModel):
         def sums(block: Data) -> tuple[Tensor, Tensor]:
             mu, frequency = self.link.transform(self.eta(point, block)[0]), block.get("freq_weights")
             weight = self.row_weight(block) * (1.0 if frequency is None else frequency)
-            pearson = (block.y - mu) ** 2 / self.family.variance(mu)
+            pearson = self.family.unit_pearson(block.y, mu)
             return (weight * pearson).sum(), (weight * self.family.unit_deviance(block.y, mu)).sum()
 
         pearson, deviance = row_sums(sums, self.rows)
@@ -374,7 +375,7 @@ class GLM(RegressionModel):
         frequency = self.rows.get("freq_weights")
         weight = torch.as_tensor(self.row_weight(self.rows)) * (1.0 if frequency is None else frequency)
         mean = torch.as_tensor(np.asarray(mu), dtype=torch.float64, device=self.rows.device)
-        pearson = weight * (self.rows.y - mean) ** 2 / self.family.variance(mean)
+        pearson = weight * self.family.unit_pearson(self.rows.y, mean)
         return float(pearson.sum()) / (self.nobs - self.layout.size)
 
     # -- predictions -------------------------------------------------------------------------------------------
