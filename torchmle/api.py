@@ -2,6 +2,7 @@
 
 from . import datasets, families
 from .constant import add_constant
+from .inference.nested import CompareLRTestResult
 from .io import load
 from .models.binary import Logit, Probit
 from .models.conditional import ConditionalLogit
@@ -23,6 +24,7 @@ __all__ = [
     "GLM",
     "OLS",
     "WLS",
+    "CompareLRTestResult",
     "ConditionalLogit",
     "GeneralizedPoisson",
     "GenericLikelihoodModel",

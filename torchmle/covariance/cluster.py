@@ -11,7 +11,7 @@ import torch
 
 from ..formula.missing import missing_rows
 from ..processes import everywhere
-from ..sandwich import bread, cluster_meat, nonnegative, sandwich, subsets
+from ..sandwich import bread, cluster_codes, cluster_meat, nonnegative, sandwich, subsets
 from .base import Covariance, Estimate, per_degree, refuse_unknown
 
 if TYPE_CHECKING:
@@ -48,12 +48,12 @@ class Cluster(Covariance):
                 f"cov_type={self.name!r} needs cov_kwds={{'groups': ...}}: a column name, an array or a list of them"
             )
         model, columns = complete_columns(model, groupings(self.groups, model.column_names), "groups")
+        refuse_single(min(cluster_codes(column, model.rows)[1] for column in columns), self.name)
         return model, replace(self, groups=columns)
 
     def estimate(self, fit: Fit) -> Estimate:
         pieces = subsets(self.groups, fit.model.rows)
         counts = [size for _, size, _ in pieces[: len(self.groups)]]
-        refuse_single(min(counts), self.name)
         total, factors = torch.zeros(len(fit.z), len(fit.z), dtype=torch.float64), []
         for codes, size, sign in pieces:
             factors.append(self._factor(fit, min(counts) if self.convention == "stata" else size))
@@ -75,8 +75,8 @@ class Cluster(Covariance):
     def _note(self, counts: list[int], factors: list[float], repaired: bool) -> str:
         factor = "no small-sample factor"
         if self.use_correction and self.convention != "none":
-            number = f" {factors[0]:.6g}" if len(factors) == 1 else ""
-            factor = f"small-sample factor{number} of {self.convention}"
+            number = f", {factors[0]:.6g}" if len(factors) == 1 else ""
+            factor = f"small-sample factor of {self.convention}{number}"
         groups = " x ".join(str(count) for count in counts)
         note = f"Standard Errors are robust to cluster correlation (CRV1); {groups} clusters, {factor}"
         return note + ("; negative eigenvalues of the multi-way matrix set to zero" if repaired else "")

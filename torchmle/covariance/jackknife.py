@@ -13,7 +13,7 @@ from ..linalg import invert_information
 from ..objective import Objective
 from ..sandwich import cluster_codes
 from .base import Covariance, Estimate
-from .cluster import Cluster, refuse_single
+from .cluster import Cluster
 
 if TYPE_CHECKING:
     from ..fit import Fit
@@ -49,7 +49,6 @@ class Jackknife(Cluster):
 
     def estimate(self, fit: Fit) -> Estimate:
         codes, count = cluster_codes(self.groups[0], fit.model.rows)
-        refuse_single(count, self.name)
         points = torch.stack([self._without(fit, codes, group) for group in range(count)])
         centre = fit.optimum.x if self.name == "cluster-crv3" else points.mean(0)
         changes = points - centre

@@ -81,5 +81,5 @@ METHODS: Mapping[str, Callable[[Array], Array]] = {
     "fdr_bh": lambda p: _up(_share(p)),
     "fdr_by": lambda p: _up(_share(p) * (1 / np.arange(1, len(p) + 1)).sum()),
 }
-ALIASES: Mapping[str, str] = {"b": "bonferroni", "s": "sidak", "h": "holm", "hs": "holm-sidak", "sh": "simes-hochberg",
-                              "ho": "hommel", "fdr_i": "fdr_bh", "fdr_n": "fdr_by"}  # fmt: skip
+ALIASES: Mapping[str, str] = {"b": "bonferroni", "bonf": "bonferroni", "s": "sidak", "h": "holm", "hs": "holm-sidak",
+                              "sh": "simes-hochberg", "ho": "hommel", "fdr_i": "fdr_bh", "fdr_n": "fdr_by"}  # fmt: skip

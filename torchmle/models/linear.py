@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from functools import cached_property
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -11,6 +13,7 @@ from torch import Tensor
 
 from ..autodiff import Curvature, Eta
 from ..data import Data
+from ..estimates import Array
 from ..fit import Fit
 from ..least_squares import LeastSquaresOptimum, orthogonal_solution, row_weights
 from ..linalg import Inverse, invert_information
@@ -22,13 +25,15 @@ from ..regression import RegressionModel
 from ..sums import block_slices, row_map, row_sums
 from ..transforms import Identity
 from .linear_results import LinearResults
+from .whitened import Whitened
 
 CLOSED_FORM = ("newton", "qr", "pinv")
 SMALL = 1_000_000  # numbers in the design up to which QR costs next to nothing
+ROW_ARGUMENTS = ("weights", "offset")
 GRAM_CONDITION = 1e6  # of the scaled X'X, up to which standard errors from it keep nine digits
 
 
-class WLS(RegressionModel):
+class WLS(Whitened, RegressionModel):
     """Weighted least squares: the error variance of row i is ``sigma^2 / w_i``.
 
     The Gaussian likelihood with the variance concentrated out.  ``scale`` is ssr / (n - k); ``llf`` is taken at
@@ -40,14 +45,19 @@ class WLS(RegressionModel):
     endog, exog : array_like
         Response (n,) and design (n, k); no constant is added.
     weights : array_like
-        Inverse variances up to a factor, (n,).
+        Inverse variances up to a factor, (n,) or one number.
+    offset : array_like, optional
+        Added to the mean, its coefficient held at 1.
     """
 
     parameters = {"mu": Identity()}
-    row_arguments: ClassVar[tuple[str, ...]] = ("weights",)
+    row_arguments: ClassVar[tuple[str, ...]] = ROW_ARGUMENTS
     prediction_arguments: ClassVar[tuple[str, ...]] = ("weights",)
     results_class = LinearResults
     linear = True
+
+    def __init__(self, endog: Any, exog: Any = None, weights: Any = None, **arguments: Any):
+        super().__init__(endog, exog, **spread(endog, {"weights": weights, **arguments}))
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
         """Normal log-density with variance ``scale / w``; at unit scale unless the data carry another."""
@@ -69,16 +79,12 @@ class WLS(RegressionModel):
 
         return stats.norm(p.mu.numpy(), np.sqrt(scale / row_weights(data, frequencies=False).numpy()))
 
-    def get_distribution(  # type: ignore[override]  # statsmodels' order of arguments
-        self, params: Any, scale: float, exog: Any = None, **arguments: Any
-    ) -> Any:
-        """The distribution of each row at parameter values and a variance, as scipy freezes it."""
-        return super().get_distribution(params, exog, scale=scale, **arguments)
-
     def prepare(self, data: Data) -> Data:
         if not data.x:
             raise ValueError(f"{type(self).__name__} needs exog; for a mean alone, give a column of ones")
         weights = data.get("weights")
+        if weights is not None and weights.ndim > 1:
+            raise ValueError(f"weights must be a number or a vector, not an array of shape {tuple(weights.shape)}")
         if weights is not None and not bool(((weights > 0) & torch.isfinite(weights)).all()):
             raise ValueError(f"weights must be positive and finite; the smallest is {float(weights.min()):g}")
         return super().prepare(data)
@@ -164,8 +170,15 @@ class WLS(RegressionModel):
         return rough + float(rest / weight)
 
     def dispersion(self, fit: Fit) -> float:
-        df = fit.nobs - fit.rank
+        df = fit.nobs - fit.rank + self.told("df_resid")
         return self.ssr_at(fit) / df if df > 0 else math.nan
+
+    def told(self, name: str) -> float:
+        """What a user has added to ``df_model`` or ``df_resid`` of the model by hand; mostly nothing."""
+        if name not in vars(self):
+            return 0.0
+        rank = self.rank
+        return vars(self)[name] - (rank - self.k_constant if name == "df_model" else self.nobs - rank)
 
     def ssr_at(self, fit: Fit) -> float:
         """Weighted sum of squared residuals at the estimate."""
@@ -224,13 +237,22 @@ class WLS(RegressionModel):
     def expected_information(self, z: Tensor) -> Tensor:
         return -self.sums(z, 2)[2]
 
-    def condition_number(self) -> float:
-        """Ratio of the extreme singular values of the weighted design as it was given."""
+    def get_distribution(  # type: ignore[override]  # statsmodels' order of arguments
+        self, params: Any, scale: float | None = None, exog: Any = None, **arguments: Any
+    ) -> Any:
+        """The normal distribution of each row at a variance, ssr / n unless one is given; as scipy freezes it."""
+        return super().get_distribution(params, exog, scale=self._variance(self._z(params), scale), **arguments)
+
+    @cached_property
+    def singular_values(self) -> Array:
+        """Singular values of the weighted design as it was given, largest first."""
         raw = self.rows.with_shift({})
         blocks = (raw.block(rows) for rows in block_slices(raw))
         weighted = (b.x["mu"] * row_weights(b, frequencies=False).sqrt()[:, None] for b in blocks)
-        values = torch.linalg.svdvals(joint_factor(weighted, self.rows.group))
-        return float(values[0] / values[-1]) if float(values[-1]) > 0 else math.inf
+        factor = joint_factor(weighted, self.rows.group)
+        values = np.zeros(factor.shape[1])
+        values[: len(factor)] = torch.linalg.svdvals(factor).numpy()
+        return values
 
 
 class OLS(WLS):
@@ -253,4 +275,13 @@ class OLS(WLS):
     dtype: float64
     """
 
-    row_arguments = ()
+    row_arguments = ("offset",)
+
+    def __init__(self, endog: Any, exog: Any = None, **arguments: Any):
+        RegressionModel.__init__(self, endog, exog, **spread(endog, arguments))
+
+
+def spread(endog: Any, arguments: dict[str, Any]) -> dict[str, Any]:
+    """Arguments with a weight or an offset that is one number as a vector of it."""
+    numbers = {name: value for name, value in arguments.items() if name in ROW_ARGUMENTS and isinstance(value, Real)}
+    return {**arguments, **{name: np.full(len(endog), float(value)) for name, value in numbers.items()}}

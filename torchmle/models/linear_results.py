@@ -16,11 +16,13 @@ from ..inference.distributions import chi2_tail, f_tail
 from ..inference.wald import JointTest
 from ..regression import constant_weights
 from ..results import Results
+from ..summary import Summary
+from .linear_comparisons import LinearComparisons
 
 PERFECT = 1e-30  # share of the squares that is left when nothing but rounding errors is, as in R's summary.lm
 
 
-class LinearResults(Results):
+class LinearResults(LinearComparisons, Results):
     """Least squares: R-squared, F test, residuals, Student's t."""
 
     saved = (
@@ -29,6 +31,7 @@ class LinearResults(Results):
         "centered_tss",
         "uncentered_tss",
         "condition_number",
+        "scale",
         "fvalue",
         "f_pvalue",
         "_shape",
@@ -119,7 +122,7 @@ class LinearResults(Results):
     def _wald_f(self) -> JointTest:
         """Wald test of all coefficients but the constant."""
         at = self.model.intercepts.get("mu")
-        held = self._dropped | self.fixed
+        held = self._dropped | self.fixed | self._reported_entries(self.fit.coordinates.tied)
         free = [i for i in range(len(self.names)) if not held[i] and i != at]
         if at is None and self.k_constant:  # the mean is constant along one direction; nothing may be left across it
             along = constant_weights(self.model.rows, "mu").numpy()[free]
@@ -129,9 +132,15 @@ class LinearResults(Results):
         return self.f_test(np.eye(len(self.names))[free])
 
     @cached_property
+    def eigenvals(self) -> Array:
+        """Eigenvalues of X'WX of the design as it was given, largest first."""
+        return self.model.singular_values**2
+
+    @cached_property
     def condition_number(self) -> float:
         """Ratio of the largest to the smallest singular value of the weighted design, as it was given."""
-        return self.model.condition_number()
+        largest, smallest = float(self.eigenvals[0]), float(self.eigenvals[-1])
+        return math.sqrt(largest / smallest) if smallest > 0 else math.inf
 
     @cached_property
     def _shape(self) -> tuple[float, float, float, float]:
@@ -146,10 +155,80 @@ class LinearResults(Results):
         durbin_watson = float((np.diff(residuals) ** 2).sum() / (residuals**2).sum())
         return skew, kurtosis, durbin_watson, omnibus(skew, kurtosis, len(residuals))
 
+    # -- degrees of freedom, criteria --------------------------------------------------------------------------
+
+    @property
+    def df_model(self) -> float:
+        """Free coefficients less the constant, and what was added to ``model.df_model``."""
+        return super().df_model + self.model.told("df_model")
+
+    @property
+    def df_resid(self) -> float:
+        """Observations less free coefficients, and what was added to ``model.df_resid``."""
+        return super().df_resid + self.model.told("df_resid")
+
+    @property
+    def k_free(self) -> int:
+        """Coefficients that information criteria count: those estimated, and what was added to ``model.df_model``."""
+        return super().k_free + int(self.model.told("df_model"))
+
+    def info_criteria(self, crit: str, dk_params: int = 0) -> float:
+        """An information criterion: "aic", "bic", "aicc" (Hurvich and Tsai 1989) or "hqic" (Hannan and Quinn 1979).
+
+        Parameters
+        ----------
+        crit : str
+        dk_params : int
+            Parameters to count besides the coefficients; 1 counts the variance, as R does.
+        """
+        n, k = self.nobs, self.k_free + dk_params
+        penalties = {
+            "aic": 2 * k,
+            "bic": k * math.log(n),
+            "aicc": 2 * k * n / (n - k - 1) if n > k + 1 else math.nan,
+            "hqic": 2 * k * math.log(math.log(n)) if n > 1 else math.nan,
+        }
+        if crit.lower() not in penalties:
+            raise ValueError(f"crit must be one of {', '.join(penalties)}, not {crit!r}")
+        return -2 * self.llf + penalties[crit.lower()]
+
+    @cached_property
+    def _unscaled(self) -> Array:
+        """Inverse of X'WX, (k, k), NaN for dropped columns."""
+        matrix = (self._jacobian @ self.fit.bread @ self._jacobian.T).numpy().copy()
+        matrix[self._dropped] = matrix[:, self._dropped] = math.nan
+        return matrix
+
+    @property
+    def normalized_cov_params(self) -> Any:
+        """Inverse of X'WX: the covariance at unit variance."""
+        values = self._unscaled.copy()
+        return pd.DataFrame(values, index=self.names, columns=self.names) if self.model.design.pandas else values
+
     def observation_variance(self, data: Data) -> Array | None:
         weights = data.get("weights")
         ones = np.ones(data.n) if weights is None else weights.cpu().numpy()
         return self.scale / ones
+
+    def summary(
+        self,
+        yname: str | None = None,
+        xname: list[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+        slim: bool = False,
+        *,
+        diagnostics: bool = False,
+    ) -> Summary:
+        """The table of estimates; `slim` leaves out most of the header and the tests of the residuals."""
+        if not slim:
+            return super().summary(yname, xname, title, alpha, diagnostics=diagnostics)
+        return report.summarize(self, yname, xname, title, alpha, self._slim_header(), ([], []))
+
+    def _slim_header(self) -> tuple[report.Pairs, report.Pairs]:
+        left, right = self.header()
+        kept = ("Model:", "No. Observations:", "Covariance Type:")
+        return [pair for pair in left if pair[0] in kept], right[:4]
 
     @property
     def title(self) -> str:
