@@ -30,7 +30,7 @@ from .parameters import Parameters, Values
 from .reported import inverse_jacobian, reported_derivatives
 from .results import Results
 from .structured import Coefficients
-from .sums import row_map, row_sums
+from .sums import row_map, row_sums, weighted
 
 
 class LikelihoodModel(Model):
@@ -369,11 +369,3 @@ class LikelihoodModel(Model):
     ) -> tuple[Objective, Optimum]:
         """The objective and its maximum; models that look for it at the boundary of a parameter's range override it."""
         return maximum(self, restrictions, start_params, method, boundary, **options)
-
-
-def weighted(values: Tensor, data: Data) -> Tensor:
-    """Rows times their frequency weights."""
-    weights = data.get("freq_weights")
-    if weights is None:
-        return values
-    return values * (weights if values.ndim == 1 else weights[:, None])

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from .inference import margeff, margins, prediction
+from .inference.mle_influence import MLEInfluence
 from .inference.prediction import Prediction
 from .inference.predictive import Predictive
 
@@ -171,6 +172,10 @@ class Predictions:
             Changes from 0 to 1 for columns of zeros and ones; half the change over two units for counts.
         """
         return margeff.get_margeff(self, at, method, atexog, dummy, count, which)
+
+    def get_influence(self: Any) -> Any:
+        """Leverages and changes as single rows are left out; see `torchmle.inference.mle_influence.MLEInfluence`."""
+        return MLEInfluence(self)
 
 
 def labelled(values: np.ndarray, index: pd.Index | None, columns: list[str] | None = None) -> Any:

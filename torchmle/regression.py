@@ -19,11 +19,10 @@ from . import processes, starts
 from .autodiff import Curvature, Eta, row_derivatives
 from .coordinates import Coordinates
 from .data import Data
-from .inference.prediction import new_rows
-from .inference.predictive import Predictive
 from .likelihood import LikelihoodModel
 from .linalg import dependent_columns
 from .null import constant_only
+from .observed import Observed
 from .parameters import Parameters, Values
 from .processes import everywhere, joint_factor, mean_and_deviation
 from .structured import Coefficients, VectorTransform
@@ -31,7 +30,7 @@ from .sums import block_slices, row_map, row_sums
 from .transforms import Transform
 
 
-class RegressionModel(LikelihoodModel):
+class RegressionModel(Observed, LikelihoodModel):
     """A likelihood whose parameters vary over rows, each through a linear predictor and a transform.
 
     `parameters` maps names to scalar transforms.  The first takes the main formula; the others are constant
@@ -240,34 +239,6 @@ class RegressionModel(LikelihoodModel):
     def is_first(self, which: str) -> bool:
         """Whether a predicted quantity is the first parameter itself."""
         return which == next(iter(self.parameters)) or (which == "mean" and type(self).mean is RegressionModel.mean)
-
-    def frozen(self, p: Values, data: Data, scale: float) -> Any:
-        """The distribution of each row's response as scipy freezes it; None for models that do not say theirs.
-
-        Parameters
-        ----------
-        p : Values
-            Natural values of the rows, on the CPU.
-        data : Data
-            Their other columns.
-        scale : float
-            The dispersion, for models that have one beside their parameters.
-        """
-        return None
-
-    def get_distribution(self, params: Any, exog: Any = None, *, scale: float = 1.0, **arguments: Any) -> Any:
-        """The distribution of each row at reported parameter values, as scipy freezes it.
-
-        Parameters
-        ----------
-        params : array_like
-        exog : array_like, optional
-            Rows of the main design; by default those of the fit.
-        **arguments
-            Offset or exposure of the rows.
-        """
-        data, _ = new_rows(self, exog, False, arguments)
-        return Predictive(self, self._z(params), None, data, scale).frozen()
 
     def every_design(self, designs: Mapping[str, Any]) -> dict[str, Any]:
         """The designs of all predictors that these determine; more than given where predictors share one."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from . import controls, io, plots, report
+from . import controls, plots, report
 from .certificate import Certificate, certify
 from .errors import ConvergenceWarning, PerfectSeparationWarning, RankWarning
 from .estimates import Array, Estimates
@@ -82,6 +83,15 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
     def mle_retvals(self) -> dict[str, Any]:
         """How the search ended, in statsmodels' words; see `torchmle.controls.retvals`."""
         return controls.retvals(self)
+
+    @property
+    def _results(self) -> Any:
+        """The same result with arrays in place of labelled values, as statsmodels' functions look for it."""
+        if not self.model.design.pandas:
+            return self
+        model = copy.copy(self.model)
+        model.design = replace(model.design, pandas=False)
+        return type(self)(replace(self.fit, model=model), self.covariance, self.use_t)
 
     # -- evaluation at the estimate ----------------------------------------------------------------------------
 

@@ -100,6 +100,14 @@ def row_map(function: Callable[[Data], Tensor], data: Data, rows: int | None = N
     return parts[0] if len(parts) == 1 else torch.cat(parts)
 
 
+def weighted(values: Tensor, data: Data) -> Tensor:
+    """Rows times their frequency weights."""
+    weights = data.get("freq_weights")
+    if weights is None:
+        return values
+    return values * (weights if values.ndim == 1 else weights[:, None])
+
+
 def _run_sums(function: BlockFunction, data: Data, run: list[slice]) -> tuple[Tensor, ...]:
     """The sums over a run of consecutive blocks."""
     totals = tuple(value.clone() for value in function(data.block(run[0])))

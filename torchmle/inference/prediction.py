@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -84,11 +85,25 @@ class Prediction:
     def se_mean(self) -> Array:
         return self.se
 
-    @property
+    @cached_property
     def var_pred(self) -> Array:
         return self.se**2
 
-    var_pred_mean = var_pred
+    @property
+    def var_pred_mean(self) -> Array:
+        return self.var_pred
+
+    @property
+    def dist_args(self) -> tuple[float, ...]:
+        """Parameters of the reference distribution: degrees of freedom of Student's t."""
+        return () if self.df is None else (self.df,)
+
+    @property
+    def dist(self) -> Any:
+        """scipy's reference distribution of tests and intervals."""
+        from scipy import stats  # loaded late: it is slow to import
+
+        return stats.norm if self.df is None else stats.t
 
     @property
     def linpred(self) -> Prediction:
@@ -123,7 +138,7 @@ class Prediction:
         if alternative == "two-sided":
             return statistic, two
         if alternative not in ("larger", "smaller"):
-            raise ValueError(f"alternative={alternative!r} is not known; use 'two-sided', 'larger' or 'smaller'")
+            raise ValueError(f"alternative must be one of 'two-sided', 'larger', 'smaller', not {alternative!r}")
         below = (statistic < 0) == (alternative == "larger")
         return statistic, np.where(below, 1 - two / 2, two / 2)
 

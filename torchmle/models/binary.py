@@ -109,6 +109,9 @@ class BinaryModel(RegressionModel):
         point = self._z(params).to(self.rows.device)
         return row_map(lambda block: self.eta_derivatives(self.eta(point, block), block, 1)[1][0], self.rows).numpy()
 
+    def smooth_response(self, y: Tensor) -> Tensor:
+        return y.clamp(0.25, 0.75)  # scores are linear in it
+
     def frozen(self, p: Values, data: Data, scale: float) -> Any:
         from scipy import stats  # loaded late: it is slow to import
 

@@ -380,6 +380,9 @@ class GLM(RegressionModel):
 
     # -- predictions -------------------------------------------------------------------------------------------
 
+    def smooth_response(self, y: Tensor) -> Tensor:
+        return y.clamp(0.25, 0.75) if isinstance(self.family, Binomial) else y
+
     def frozen(self, p: Values, data: Data, scale: float) -> Any:
         names = ("var_weights", "n_trials")
         given = {name: data.columns[name].double().numpy() for name in names if name in data.columns}

@@ -14,6 +14,7 @@ from .. import report
 from ..estimates import Array
 from ..families import Binomial
 from ..inference import prediction
+from ..inference.mle_influence import GLMInfluence
 from ..null import constant_only
 from ..results import Results
 
@@ -133,6 +134,14 @@ class GLMResults(Results):
         options = {"row_labels": row_labels, "average": average, "agg_weights": agg_weights, **arguments}
         found = super().get_prediction(exog, transform, which or "mean", exposure=exposure, offset=offset, **options)
         return found if which or average else replace(found, columns=prediction.MEAN)
+
+    def get_influence(self, observed: bool = True) -> GLMInfluence:
+        """Leverages and changes as single rows are left out; see `torchmle.inference.mle_influence.GLMInfluence`."""
+        return GLMInfluence(self, observed)
+
+    def get_hat_matrix_diag(self, observed: bool = True) -> Array:
+        """Diagonal of the hat matrix, with weights by the observed or the expected information, (n,)."""
+        return self.get_influence(observed).hat_matrix_diag
 
     # -- rows --------------------------------------------------------------------------------------------------
 

@@ -70,6 +70,9 @@ class ZeroInflation(Counts):
         rows = {"offset": offset, "exposure": exposure}
         super().__init__(endog, exog, inflation=inflation, **rows, **arguments)
 
+    def smooth_response(self, y: Tensor) -> None:
+        return None
+
     def inflate(self, base: CountDistribution, inflation: str) -> None:
         """Take a distribution of counts, with zeros added."""
         if inflation not in LINKS:

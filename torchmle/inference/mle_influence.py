@@ -1,0 +1,327 @@
+"""Influence of single rows on a fit by maximum likelihood: what leaving each of them out would change, to one Newton step.
+
+With score s_i of the row (times its frequency), A the inverse of the information and h_i the leverage, leaving out row i
+changes the estimate by about ``A s_i / (1 - h_i)`` (Pregibon 1981).  The leverage of a generalised linear model is the
+diagonal of its hat matrix, ``w_i x_i' A x_i``; of other models that of the local derivative of the fitted means in the
+responses, ``(dmu_i/dtheta)' A (ds_i/dy_i)`` (Wei, Hu and Fung 1998), which is the same thing for canonical links.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ..data import Data
+from ..influence_plots import InfluencePlots
+from ..linalg import invert_information
+from ..sums import row_map, weighted
+from .distributions import f_tail
+from .effects import Effect, designs, level_effects
+from .prediction import Prediction
+
+if TYPE_CHECKING:
+    from ..regression import RegressionModel
+    from ..results import Results
+
+Array = NDArray[np.float64]
+
+
+class MLEInfluence(InfluencePlots):
+    """Leverages, one-step changes of the estimates and what follows from them.
+
+    Names are statsmodels'.  Rows are those of the fit; arrays have shape (n,) unless said otherwise.
+
+    Attributes
+    ----------
+    results : Results
+    nobs, k_vars, k_params : int
+        Rows, columns of the main design, parameters.
+    scale : float
+    """
+
+    def __init__(self, results: Results):
+        self.results = results
+        self.nobs, self.k_vars = results.model.rows.n, len(results.model.exog_names)
+        self.k_params, self.scale = len(results.names), results.scale
+
+    # -- the fit ---------------------------------------------------------------------------------------------------
+
+    @property
+    def endog(self) -> Array:
+        """The response."""
+        return self.results.model.endog
+
+    @property
+    def exog(self) -> Array:
+        """The main design, (n, columns)."""
+        return self.results.model.exog
+
+    @property
+    def cov_params(self) -> Array:
+        """Covariance of the estimates, (k, k)."""
+        return self.results.covariance_array
+
+    @cached_property
+    def hessian(self) -> Array:
+        """Second derivatives of the log-likelihood, (k, k)."""
+        return np.asarray(self.results.hessian())
+
+    @cached_property
+    def score_obs(self) -> Array:
+        """Scores of the rows, (n, k)."""
+        return np.asarray(self.results.score_obs())
+
+    @cached_property
+    def resid(self) -> Array:
+        """Pearson residuals divided by the root of the scale."""
+        return np.asarray(self.results.resid_pearson) / np.sqrt(self.scale)  # type: ignore[attr-defined]
+
+    # -- leverages -------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def hat_matrix_diag(self) -> Array | None:
+        """Leverages; None, with a warning, for models whose likelihood jumps with the response (zero inflation)."""
+        model, bread = self.results.model, self._bread
+        if model.smooth_response(model.rows.y[:1]) is None:
+            warnings.warn(
+                f"{type(model).__name__} has no leverages: its scores jump as a response leaves zero",
+                UserWarning,
+                stacklevel=2,
+            )
+            return None
+        return self._of_rows(
+            lambda z, block: ((mean_gradients(model, z, block) @ bread) * response_gradients(model, z, block)).sum(1)
+        )
+
+    @cached_property
+    def hat_matrix_exog_diag(self) -> Array:
+        """Leverages of the unweighted main design, as in least squares."""
+        return (self.exog * np.linalg.pinv(self.exog).T).sum(1)
+
+    @property
+    def _bread(self) -> Tensor:
+        """Inverse of the information at unit dispersion, in the coordinates of the fit."""
+        return self.results.fit.bread
+
+    @cached_property
+    def _free(self) -> Array | float:
+        """``1 - h``; NaN where a row is fitted whatever its response."""
+        if self.hat_matrix_diag is None:
+            return 1.0
+        return np.where(self.hat_matrix_diag < 1 - 1e-12, 1 - self.hat_matrix_diag, np.nan)
+
+    def _of_rows(self, function: Any) -> Array:
+        """A function of z and a block for each row, times frequencies."""
+        data = self.results.model.rows
+        z = self.results.fit.z.to(data.device)
+
+        return row_map(lambda block: weighted(function(z, block), block), data).numpy()
+
+    # -- changes ---------------------------------------------------------------------------------------------------
+
+    @cached_property
+    def _changes(self) -> Array:
+        """Estimate less that of the other rows, in the coordinates of the fit, (n, k)."""
+        model, bread = self.results.model, self._bread
+        steps = self._of_rows(lambda z, block: model.block_scores(z, block) @ bread.to(z.device))
+        return (steps.T / self._free).T
+
+    @cached_property
+    def d_params(self) -> Array:
+        """Estimate less the estimate from the other rows, (n, k)."""
+        return self._changes @ self.results._jacobian.detach().numpy().T
+
+    @cached_property
+    def dfbetas(self) -> Array:
+        """`d_params` in standard errors of the fit, (n, k)."""
+        return self.d_params / np.asarray(self.results._bse)
+
+    @property
+    def params_one(self) -> Array:
+        """One-step estimates from the other rows, (n, k)."""
+        return self.results.params_array - self.d_params
+
+    @cached_property
+    def cooks_distance(self) -> tuple[Array, Array]:
+        """``d' V^-1 d / k`` with V the covariance of the estimates, and p-values of F(k, n - k)."""
+        distance = (self.d_params * np.linalg.solve(self.cov_params, self.d_params.T).T).sum(1) / self.k_params
+        return distance, f_tail(distance, self.k_params, self.results.df_resid)
+
+    @cached_property
+    def d_fittedvalues(self) -> Array:
+        """Change of the fitted mean of each row as it is left out."""
+        model, data = self.results.model, self.results.model.rows
+        z = self.results.fit.z.to(data.device)
+        slopes = row_map(lambda block: mean_gradients(model, z, block), data).numpy()
+        return (slopes * self._changes).sum(1)
+
+    @cached_property
+    def _prediction(self) -> Prediction:
+        return self.results.get_prediction()
+
+    @property
+    def d_fittedvalues_scaled(self) -> Array:
+        """`d_fittedvalues` in standard errors of the fitted means."""
+        return self.d_fittedvalues / self._prediction.se
+
+    @cached_property
+    def d_linpred(self) -> Array:
+        """Change of the linear predictor of each row as it is left out."""
+        data, main = self.results.model.rows, self.results.model.layout.blocks[0]
+        change = self._changes[:, main.reals]
+        if main.name not in data.x:
+            return change[:, 0]
+        centred = row_map(lambda block: block.x[main.name], data).numpy()
+        return (centred * change).sum(1)
+
+    @property
+    def d_linpred_scaled(self) -> Array:
+        """`d_linpred` in standard errors of the linear predictor."""
+        return self.d_linpred / self.results.get_prediction(which="linear").se
+
+    # -- residuals -------------------------------------------------------------------------------------------------
+
+    @property
+    def resid_studentized(self) -> Array:
+        """`resid` divided by ``sqrt(1 - h)``."""
+        return self.resid / np.sqrt(self._free)
+
+    def resid_score_factor(self) -> Array:
+        """Score of the first linear predictor over the root of its curvature and of ``1 - h``; NaN where it is convex."""
+        model = self.results.model
+
+        def rows(z: Tensor, block: Data) -> Tensor:
+            _, g, h = model.eta_derivatives(model.eta(z, block), block, 2)
+            frequency = block.get("freq_weights")
+            share = 1.0 if frequency is None else frequency.rsqrt()  # a sum over equal rows, as a score of their sum
+            return share * g[0] / torch.where(h[0][0] < 0, -h[0][0], torch.nan).sqrt()
+
+        return self._of_rows(rows) / np.sqrt(self.scale) / np.sqrt(self._free)
+
+    def resid_score(self, joint: bool = True, index: Any = None, studentize: bool = False) -> Array:
+        """Scores scaled by the information: as one quadratic form per row, or (n, k) divided by its diagonal's roots.
+
+        Parameters
+        ----------
+        joint : bool
+        index : array_like, optional
+            Parameters to take; all when left out.
+        studentize : bool
+            Divide by ``sqrt(1 - h)``.
+        """
+        chosen = np.arange(self.k_params) if index is None else np.asarray(index)
+        scores, information = self.score_obs[:, chosen], -self.hessian[np.ix_(chosen, chosen)]
+        if joint:
+            found = (scores * np.linalg.solve(information, scores.T).T).sum(1)
+        else:
+            found = scores / np.sqrt(np.diag(information))
+        return (found.T / np.sqrt(self._free)).T if studentize else found
+
+    # -- tables and plots ------------------------------------------------------------------------------------------
+
+    def summary_frame(self) -> pd.DataFrame:
+        """One row per row of the fit: ``dfb_<name>``, cooks_d, standard_resid, hat_diag, dffits_internal."""
+        found = {f"dfb_{name}": column for name, column in zip(self.results.names, self.dfbetas.T, strict=True)}
+        found["cooks_d"] = self.cooks_distance[0]
+        if self.hat_matrix_diag is not None:
+            found["standard_resid"], found["hat_diag"] = self.resid_studentized, self.hat_matrix_diag
+        found["dffits_internal"] = self.d_fittedvalues_scaled
+        return pd.DataFrame(found, index=self.results.model.index)
+
+    def refit(self, rows: Any = None) -> pd.DataFrame:
+        """Estimates from fits without each of some rows (all when left out): what the one-step changes approximate.
+
+        Returns
+        -------
+        DataFrame
+            One row per row left out, by its label; columns as the parameters.
+        """
+        model, start = self.results.model, self.results.params_array
+        wanted = range(self.nobs) if rows is None else np.asarray(rows).tolist()
+        found = []
+        for row in wanted:
+            others = model.keep_rows(np.arange(self.nobs) != row)
+            found.append(others.fit(start_params=start, cov_type=None, disp=False).params_array)
+        labels = list(wanted) if model.index is None else model.index[list(wanted)]
+        return pd.DataFrame(np.array(found), index=labels, columns=self.results.names)
+
+    @cached_property
+    def _res_looo(self) -> dict[str, Array]:
+        """The estimates of `refit`, where statsmodels has them."""
+        return {"params": self.refit().to_numpy()}
+
+
+class GLMInfluence(MLEInfluence):
+    """Of generalised linear models: leverages of the hat matrix, Cook's distance from studentised residuals.
+
+    Parameters
+    ----------
+    results : GLMResults
+    observed : bool
+        Weights by the observed information; else by the expected one.  For canonical links they are the same.
+    """
+
+    def __init__(self, results: Results, observed: bool = True):
+        super().__init__(results)
+        self.observed = observed
+
+    @cached_property
+    def _bread(self) -> Tensor:
+        fit = self.results.fit
+        if self.observed:
+            return fit.bread
+        information = fit.coordinates.free_hessian(fit.model.expected_information(fit.z))
+        return fit.coordinates.spread(invert_information(information).matrix)
+
+    @cached_property
+    def hat_matrix_diag(self) -> Array:
+        model, bread = self.results.model, self._bread
+        return self._of_rows(lambda z, block: model.block_leverage(z, block, bread.to(z.device), not self.observed))
+
+    @cached_property
+    def cooks_distance(self) -> tuple[Array, Array]:
+        """``r^2 h / (1 - h) / k`` with r the studentised residual, and p-values of F(k, n - k)."""
+        assert isinstance(self._free, np.ndarray)
+        distance = self.resid_studentized**2 * self.hat_matrix_diag / self._free / self.k_vars
+        return distance, f_tail(distance, self.k_vars, self.results.df_resid)
+
+
+def mean_gradients(model: RegressionModel, z: Tensor, block: Data) -> Tensor:
+    """Derivative of each row's mean in z, (n, k)."""
+    found = level_effects(model, "mean", z, block)
+    if len(found) > 1:
+        raise ValueError(f"{type(model).__name__} predicts several means in each row; influence is defined for one")
+    return found[0].gradients(model)
+
+
+STEP = 2.0**-9  # of the response in its own size; differences are of the fourth order, exact where scores are linear
+
+
+def response_gradients(model: RegressionModel, z: Tensor, block: Data) -> Tensor:
+    """Derivative of each row's score in z in its response, (n, k), by differences of the scores in the predictors."""
+    y = model.smooth_response(block.y.to(torch.float64))
+    assert y is not None
+    eta, step = model.eta(z, block), STEP * y.abs().clamp_min(1.0)
+
+    def scores(steps: int) -> Tensor:
+        return torch.stack(model.eta_derivatives(eta, block.with_response(y + steps * step), 1)[1])
+
+    slopes = (8 * (scores(1) - scores(-1)) - (scores(2) - scores(-2))) / (12 * step)
+    return Effect(y, ((designs(model, block), tuple(slopes)),)).gradients(model)
+
+
+def gradients_of_rows(
+    model: RegressionModel, z: Tensor, gradients: Callable[[RegressionModel, Tensor, Data], Tensor]
+) -> Array:
+    """Gradients of each row, times frequencies, in the reported parameters, (n, k)."""
+    point = z.to(model.rows.device)
+    rows = row_map(lambda block: weighted(gradients(model, point, block), block), model.rows)
+    return (rows @ model._inverse_jacobian(z)).numpy()
