@@ -185,3 +185,57 @@ def test_the_three_classical_tests_agree_near_the_null():
     score, ratio = held.score_test().statistic, full.lr_test(held).statistic
     wald = full.wald_test("x1 = x2, x3 = 0").statistic
     np.testing.assert_allclose([ratio, wald], score, rtol=0.01)
+
+
+# -- the test of a whole model -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cov_type", ["HC1", "cluster"])
+def test_robust_summaries_show_walds_test(data, cov_type, tmp_path):
+    y, x, _ = data
+    groups = {"groups": np.arange(N) // 6} if cov_type == "cluster" else {}
+    plain = tm.Poisson(y, x).fit(disp=False)
+    assert "LLR p-value" in str(plain.summary())
+    assert tuple(plain.overall_test) == ("LR", plain.llr, 2, plain.llr_pvalue)
+    robust = tm.Poisson(y, x).fit(disp=False, cov_type=cov_type, cov_kwds=groups)
+    expected = robust.wald_test("x1 = 0, x2 = 0")
+    assert robust.overall_test == ("Wald", expected.statistic, 2, expected.pvalue)
+    text = str(robust.summary())
+    assert "Wald p-value" in text and "LLR" not in text
+    glance = robust.glance().iloc[0]
+    assert (glance["test"], glance["statistic"]) == ("Wald", expected.statistic)
+    with pytest.raises(ValueError, match="robust"):
+        robust.lr_test(tm.Poisson(y, x[:, :2]).fit(disp=False))
+    robust.save(tmp_path / "fit")
+    assert "Wald p-value" in str(tm.load(tmp_path / "fit").summary())
+    by_t = tm.Poisson(y, x).fit(disp=False, cov_type=cov_type, cov_kwds=groups, use_t=True)
+    assert by_t.overall_test.kind == "F"
+    assert by_t.overall_test.pvalue == by_t.f_test("x1 = 0, x2 = 0").pvalue
+
+
+def test_walds_test_of_dummies_does_not_depend_on_their_coding():
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"g": rng.choice(list("abc"), 200), "x": rng.normal(size=200)})
+    df["y"] = rng.poisson(np.exp(0.2 * df["x"] + 0.3 * (df["g"] == "b"))).astype(float)
+    options = {"disp": False, "cov_type": "HC0"}
+    coded = tm.Poisson.from_formula("y ~ C(g) + x", df).fit(**options).overall_test
+    dummies = tm.Poisson.from_formula("y ~ 0 + C(g) + x", df).fit(**options).overall_test
+    assert dummies.df == coded.df == 3
+    assert dummies.statistic == pytest.approx(coded.statistic)
+    choices = tm.MNLogit(df["y"].clip(upper=2), df[["x"]].assign(const=1.0)).fit(**options)
+    assert choices.overall_test.df == 2
+    assert choices.overall_test.statistic == pytest.approx(choices.wald_test(["y1_x = 0", "y2_x = 0"]).statistic)
+
+
+def test_row_factors_make_score_and_hessian(data):
+    y, x, _ = data
+    for model in (tm.Poisson(y, x), tm.Logit((y > 1).astype(float), x), tm.Normal(y, x)):
+        params = model.fit(disp=False).params + 0.01
+        first, second = model.score_factor(params), model.hessian_factor(params)
+        if first.ndim == 1:
+            np.testing.assert_allclose(x.T @ first, model.score(params), rtol=1e-10)
+            np.testing.assert_allclose(x.T @ (x * second[:, None]), model.hessian(params), rtol=1e-10)
+        else:
+            np.testing.assert_allclose(x.T @ first[:, 0], model.score(params)[:3], rtol=1e-10)
+            block = x.T @ (x * second[:, 0, 0, None])
+            np.testing.assert_allclose(block, model.hessian(params)[:3, :3], rtol=1e-10)

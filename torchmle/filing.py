@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import replace
 from typing import Any
+
+import pandas as pd
 
 from . import io
 from .covariance import choose
@@ -18,8 +22,8 @@ class Filing:
 
     @property
     def _results(self) -> Any:
-        """The result itself, which other libraries look for behind statsmodels' wrapper."""
-        return self
+        """The result with arrays for labelled objects, which other libraries look for behind statsmodels' wrapper."""
+        return unlabelled(self)
 
     def save(self: Any, fname: Any, remove_data: bool = False) -> None:
         """Write the result to a file, without any training row; `torchmle.load` reads it.
@@ -46,6 +50,18 @@ class Filing:
         now on.  Pickles become as small as the number of parameters.
         """
         forget_rows(self)
+
+
+def unlabelled(results: Any) -> Any:
+    """The same result with arrays in place of pandas objects."""
+    model, fit, other = copy.copy(results.model), copy.copy(results.fit), copy.copy(results)
+    model.design, model.index = replace(model.design, pandas=False), None
+    vars(fit)["model"] = model
+    labelled = [name for name, value in vars(other).items() if isinstance(value, pd.Series | pd.DataFrame)]
+    for name in labelled:
+        del vars(other)[name]
+    vars(other)["fit"] = fit
+    return other
 
 
 def forget_rows(results: Any) -> None:

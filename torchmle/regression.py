@@ -25,6 +25,7 @@ from .null import constant_only
 from .observed import Observed
 from .parameters import Parameters, Values
 from .processes import everywhere, joint_factor, mean_and_deviation
+from .reported import row_factors
 from .structured import Coefficients, VectorTransform
 from .sums import block_slices, row_map, row_sums
 from .transforms import Transform
@@ -169,6 +170,14 @@ class RegressionModel(Observed, LikelihoodModel):
         """Sum over rows of expected second derivatives, given as a function of the linear predictors, (k, k)."""
         point = z.to(self.rows.device)
         return row_sums(lambda block: (self.assemble(curvature(self.eta(point, block)), block),), self.rows)[0]
+
+    def score_factor(self, params: Any) -> Any:
+        """Derivative of each row's log-likelihood in its linear predictor, (n,) ndarray; (n, m) for m predictors."""
+        return row_factors(self, self._z(params), 1).numpy()
+
+    def hessian_factor(self, params: Any) -> Any:
+        """Second derivative of each row's log-likelihood in its linear predictor, (n,) ndarray; (n, m, m) for m of them."""
+        return row_factors(self, self._z(params), 2).numpy()
 
     def block_scores(self, z: Tensor, data: Data) -> Tensor:
         _, g, _ = self.eta_derivatives(self.eta(z, data), data, 1)

@@ -119,7 +119,10 @@ def tidy(results: Results, level: float, exponentiate: bool) -> pd.DataFrame:
 
 
 def glance(results: Results) -> pd.DataFrame:
-    """One row of fit statistics; what a model does not have is left out."""
+    """One row of fit statistics; what a model does not have is left out.
+
+    The test of all slopes is the likelihood ratio or, where the standard errors are robust, Wald's.
+    """
     names = (
         "nobs",
         "df_model",
@@ -133,7 +136,11 @@ def glance(results: Results) -> pd.DataFrame:
         "converged",
         "cov_type",
     )
-    return pd.DataFrame([{name: getattr(results, name) for name in names if hasattr(results, name)}])
+    found = {name: getattr(results, name) for name in names if hasattr(results, name)}
+    if hasattr(results, "overall_test"):
+        test = results.overall_test
+        found |= {"test": test.kind, "statistic": test.statistic, "p_value": test.pvalue}
+    return pd.DataFrame([found])
 
 
 def augment(results: Results) -> pd.DataFrame:

@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from .data import Data
+from .sums import row_map
+
 if TYPE_CHECKING:
     from .likelihood import LikelihoodModel
+    from .regression import RegressionModel
 
 
 def inverse_jacobian(model: LikelihoodModel, z: Tensor) -> Tensor:
@@ -42,3 +46,29 @@ def reported_derivatives(model: LikelihoodModel, z: Tensor) -> tuple[Tensor, Ten
         uncentre = model.coordinates.uncentre
         hessian = hessian - (curvature if uncentre is None else uncentre.T @ curvature @ uncentre)
     return reported, inverse.T @ hessian @ inverse
+
+
+def row_factors(model: RegressionModel, z: Tensor, order: int) -> Tensor:
+    """Derivatives of each row's log-likelihood in its m linear predictors, times its frequency weight.
+
+    Returns
+    -------
+    Tensor
+        (n,) for one predictor; for more, (n, m) first and (n, m, m) second derivatives.
+    """
+    point, m = z.to(model.rows.device), len(model.layout.blocks)
+
+    def first_or_second(block: Data) -> Tensor:
+        _, g, h = model.eta_derivatives(model.eta(point, block), block, order)
+        if order == 1:
+            found = torch.stack(g, 1)
+        else:
+            found = g[0].new_zeros(block.n, m, m)
+            for j, row in enumerate(h):
+                for offset, part in enumerate(row):
+                    found[:, j, j + offset] = found[:, j + offset, j] = part
+        weights = block.get("freq_weights")
+        return found if weights is None else found * weights.reshape(-1, *[1] * order)
+
+    found = row_map(first_or_second, model.rows)
+    return found.reshape(len(found)) if m == 1 else found

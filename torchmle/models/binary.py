@@ -17,7 +17,6 @@ from ..estimates import Array
 from ..families import bernoulli
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
-from ..sums import row_map
 from .discrete_results import DiscreteResults
 
 
@@ -103,11 +102,6 @@ class BinaryModel(RegressionModel):
 
     def expected_information(self, z: Tensor) -> Tensor:
         return -self.expected_hessian(z, lambda eta: ((-bernoulli.information(self.parameters["mu"], eta[0]),),))
-
-    def score_factor(self, params: Any) -> Array:
-        """Derivative of each row's log-likelihood in its linear predictor, (n,)."""
-        point = self._z(params).to(self.rows.device)
-        return row_map(lambda block: self.eta_derivatives(self.eta(point, block), block, 1)[1][0], self.rows).numpy()
 
     def smooth_response(self, y: Tensor) -> Tensor:
         return y.clamp(0.25, 0.75)  # scores are linear in it

@@ -11,19 +11,28 @@ import pandas as pd
 from .. import report
 from ..estimates import Array, ratio
 from ..inference.distributions import chi2_tail
+from ..inference.overall import OverallTest, overall_wald
 from ..results import Results
 
 
 class DiscreteResults(Results):
     """A discrete model: pseudo R-squared and the likelihood-ratio test against a constant."""
 
-    saved = (*Results.saved, "llnull")
+    saved = (*Results.saved, "llnull", "_overall")
     assumes_constant = True
 
     @cached_property
     def llnull(self) -> float:
         """Log-likelihood of the model with a constant alone, offset and exposure kept."""
         return self.model.null_loglike()
+
+    @property
+    def fittedvalues(self) -> Any:
+        """``X b`` of the rows of the fit, without offset or exposure, as in statsmodels; `predict` gives the means."""
+        data, z = self.model.rows, self.fit.z.to(self.model.rows.device)
+        known = row_map(lambda block: torch.zeros_like(block.y) + linear_offset(block), data)
+        linear = row_map(lambda block: self.model.eta(z, block)[0], data)
+        return self._series_of_rows((linear - known).numpy())
 
     @property
     def llr(self) -> float:
@@ -44,6 +53,24 @@ class DiscreteResults(Results):
     def prsquared(self) -> float:
         """McFadden's (1974) pseudo R-squared, 1 - llf / llnull."""
         return 1 - ratio(self.llf, self.llnull)
+
+    @property
+    def overall_test(self) -> OverallTest:
+        """The test that only the constant has an effect: likelihood ratio, or Wald's (F under `use_t`) when robust.
+
+        A likelihood ratio has no chi-squared distribution where the standard errors do not trust the likelihood.
+        """
+        return OverallTest(*self._overall)
+
+    @cached_property
+    def _overall(self) -> tuple[str, float, float, float]:
+        if not self.covariance_is_robust:
+            return "LR", self.llr, self.llr_df, self.llr_pvalue
+        test = overall_wald(self)
+        if test is None:
+            return "Wald", math.nan, 0.0, math.nan
+        kind = "F" if test.distribution == "F" else "Wald"
+        return kind, float(test.statistic), float(test.df_num), float(test.pvalue)
 
     def _series_of_rows(self, values: Array) -> Any:
         return pd.Series(values, index=self.model.index) if self.model.index is not None else values
@@ -67,9 +94,9 @@ class DiscreteResults(Results):
             ("Pseudo R-squ.:", self.prsquared),
             ("Log-Likelihood:", self.llf),
             ("LL-Null:", self.llnull),
-            ("LLR p-value:", self.llr_pvalue),
         ]
-        return left, right
+        test = self.overall_test
+        return left, [*right, (f"{'LLR' if test.kind == 'LR' else test.kind} p-value:", test.pvalue)]
 
     def notes(self) -> list[str]:
         standard = self.covariance is not None and self.cov_type == "nonrobust"
