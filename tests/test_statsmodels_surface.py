@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+from statsmodels.iolib.summary2 import summary_col
 
 import torchmle as tm
 import torchmle.api as tsm
@@ -263,3 +264,49 @@ def test_add_constant_to_polars(df):
     assert tsm.add_constant(x).columns == ["const", "x", "w"]
     assert tsm.add_constant(x, prepend=False).columns == ["x", "w", "const"]
     assert x.columns == ["x", "w"]
+
+
+# -- summary2 ----------------------------------------------------------------------------------------------------
+
+
+@each_model
+def test_summaries_as_frames(df, name):
+    ours, theirs = pair(name, df)
+    one, other = ours.summary2(), theirs.summary2()
+    assert one.title == other.title
+    assert [table.shape[1] for table in one.tables] == [table.shape[1] for table in other.tables]
+    coefficients = one.tables[1]
+    assert list(coefficients.columns) == list(other.tables[1].columns)
+    assert list(coefficients.index) == list(other.tables[1].index)
+    close(coefficients, other.tables[1], 1e-7)
+    told = {**dict(one.tables[0][[0, 1]].to_numpy()), **dict(one.tables[0][[2, 3]].to_numpy())}
+    expected = {**dict(other.tables[0][[0, 1]].to_numpy()), **dict(other.tables[0][[2, 3]].to_numpy())}
+    for label in set(expected) - {"Date:", "No. Iterations:", "Converged:", ""}:
+        assert told[label].strip() == expected[label].strip(), label
+    if len(other.tables) > 2:
+        ours_below, theirs_below = (
+            {**dict(t[[0, 1]].to_numpy()), **dict(t[[2, 3]].to_numpy())} for t in (one.tables[2], other.tables[2])
+        )
+        assert ours_below.keys() == {key.replace("Condition No.:", "Cond. No.") for key in theirs_below}
+        for label in ("Omnibus:", "Skew:", "Kurtosis:", "Durbin-Watson:", "Jarque-Bera (JB):"):
+            assert ours_below[label] == theirs_below[label]
+
+
+def test_summaries_as_frames_are_drawn(df):
+    ours, _ = pair("ols", df)
+    shown = ours.summary2(alpha=0.1, yname="Y", xname=list("abcdefg"), title="TT", float_format="%.2f")
+    text = str(shown)
+    assert "TT" in text.splitlines()[0] and "Dependent Variable:" in text and " Y " in text
+    assert "[0.05" in text and f"{ours.params['x']:.2f}" in text and "[1] Standard Errors assume" in text
+    assert list(shown.tables[1].index) == list("abcdefg")
+    for drawn in (shown.as_html(), shown.as_latex(), shown.as_csv(), shown._repr_html_(), shown._repr_latex_()):
+        assert "Dependent Variable:" in drawn and "TT" in drawn
+    assert shown.as_latex(label="tab:x").endswith("\\label{tab:x}")
+    with pytest.raises(ValueError, match="do not have the same length"):
+        ours.summary2(xname=["a"])
+
+
+def test_columns_of_several_results(df):
+    pairs = [pair(name, df) for name in ("ols", "poisson")]
+    ours, theirs = (str(summary_col([p[i] for p in pairs], stars=True, model_names=["a", "b"])) for i in (0, 1))
+    assert ours == theirs

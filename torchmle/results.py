@@ -11,7 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+<<<<<<< ours
 from . import controls, plots, report
+=======
+from . import controls, plots, report, report_frames
+>>>>>>> theirs
 from .certificate import Certificate, certify
 from .errors import ConvergenceWarning, PerfectSeparationWarning, RankWarning
 from .estimates import Array, Estimates
@@ -21,7 +25,7 @@ from .inference import criteria
 from .inference.delta import Delta, NaturalValues, delta
 from .inference.profile import ProfileLikelihood, profile_likelihood
 from .predictions import Predictions
-from .summary import Block, Summary
+from .summary import Block, FrameSummary, Summary
 from .uncertainty import Uncertainty
 
 if TYPE_CHECKING:
@@ -64,7 +68,7 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
                 sentence = self.fit.separation.sentence(self.model.layout.real_names)
                 warnings.warn(sentence, PerfectSeparationWarning, stacklevel=3)
         elif not self.converged and self.mle_settings.get("warn_convergence", True):
-            warnings.warn(self.optim.message, ConvergenceWarning, stacklevel=3)
+            warnings.warn(f"{self.optim.message} Check mle_retvals.", ConvergenceWarning, stacklevel=3)
         if self.dropped_columns:
             warnings.warn(
                 f"columns left out because they are linear combinations of others: {', '.join(self.dropped_columns)}",
@@ -231,6 +235,17 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
         """
         made = report.summarize(self, yname, xname, title, alpha)
         return replace(made, notes=[*made.notes, *self.certificate.lines]) if diagnostics else made
+
+    def summary2(
+        self,
+        yname: str | None = None,
+        xname: list[str] | None = None,
+        title: str | None = None,
+        alpha: float = 0.05,
+        float_format: str = "%.4f",
+    ) -> FrameSummary:
+        """The table of estimates with DataFrames as ``tables``; prints as text, renders as HTML in a notebook."""
+        return report_frames.summarize_frames(self, yname, xname, title, alpha, float_format)
 
     def tidy(self, level: float = 0.95, exponentiate: bool = False) -> pd.DataFrame:
         """One row per parameter, as R's broom: term, estimate, std_error, statistic, p_value, conf_low, conf_high."""

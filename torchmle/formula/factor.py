@@ -84,7 +84,8 @@ class Factor:
         declared = ", only declared as a category," if level in self.unused else ""
         raise FormulaError(
             f"variable {self.bare or self.name!r} has level {level!r} ({at_rows(rows)}) that was not{declared} in the "
-            f"data the model was fitted on; known levels: {shorten(levels, 20)}"
+            "data the model was fitted on and does not match any of the expected levels; "
+            f"known levels: {shorten(levels, 20)}"
         )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 
 from ..data import Data
@@ -24,7 +25,7 @@ from .values import Column, Variables, complete_rows
 
 def rows_of_frame(design: Design, data: Any, response: bool, arguments: Mapping[str, Any] | None, unseen: str) -> Rows:
     """Evaluate a formula design on new data."""
-    source = Source(data)
+    source = Source(_as_column(data, design))
     variables, complete = _variables(source, design.factors)
     values = {name: factor.values(variables, unseen) for name, factor in design.factors.items()}
     x = {
@@ -35,6 +36,14 @@ def rows_of_frame(design: Design, data: Any, response: bool, arguments: Mapping[
     given, _ = read_arguments(arguments_by_name(design, source, arguments, response), source)
     columns |= {name: argument_tensor(name, value, None) for name, value in given.items()}
     return Rows(Data(y, x, columns), source.labels(), None, 0, design)
+
+
+def _as_column(data: Any, design: Design) -> Any:
+    """A Series that is called like a variable of the formulas, and whose labels are none of them, is a column, not a row."""
+    if not isinstance(data, pd.Series):
+        return data
+    variables = {name for factor in design.factors.values() for name in factor.variables}
+    return data.to_frame() if data.name in variables and variables.isdisjoint(data.index) else data
 
 
 def arguments_by_name(

@@ -145,6 +145,6 @@ def late_column(value: Any, frame: Any, kept: np.ndarray | None, index: pd.Index
 
 def _shape_mismatch(name: str, given: int, expected: int) -> FormulaError:
     return FormulaError(
-        f"Shape mismatch between endog/exog and extra arrays given to model: {name} has {given} rows, the data have "
-        f"{expected}"
+        f"Shape mismatch between endog/exog and extra arrays given to model: {name} is not the same length as endog; "
+        f"{name} has {given} rows, the data have {expected}"
     )
