@@ -11,11 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-<<<<<<< ours
-from . import controls, plots, report
-=======
 from . import controls, plots, report, report_frames
->>>>>>> theirs
 from .certificate import Certificate, certify
 from .errors import ConvergenceWarning, PerfectSeparationWarning, RankWarning
 from .estimates import Array, Estimates
