@@ -10,11 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import starts, transforms
+from .. import families, starts, transforms
 from ..autodiff import Curvature, Eta
 from ..data import Data
 from ..estimates import Array
-from ..families import bernoulli
+from ..families import Family, bernoulli
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
 from .discrete_results import DiscreteResults
@@ -151,6 +151,7 @@ class Logit(BinaryModel, metaclass=NamedAsTransform):
     """
 
     parameters = {"mu": transforms.Logit()}
+    family: ClassVar[Family] = families.Binomial()
 
     def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
         p, q = torch.sigmoid(eta[0]), torch.sigmoid(-eta[0])

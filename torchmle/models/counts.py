@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import starts
+from .. import families, starts
 from ..autodiff import Curvature, Eta
 from ..constraints import Restrictions
 from ..data import Data
+from ..families import Family
 from ..inference.prediction import counts_of, new_rows, predicted_values
 from ..maximum import NOTHING
 from ..objective import Objective
@@ -153,6 +154,7 @@ class Poisson(CountModel):
 
     parameters = {"mu": Log()}
     results_class = CountResults
+    family: ClassVar[Family] = families.Poisson()
 
     def start(self) -> Tensor:
         """A weighted regression of ``log m`` on X with weights m, ``m = (y + mean) / 2``: one scoring step."""
