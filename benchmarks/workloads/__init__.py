@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from harness.timing import Case
 
-from . import design, imports, kernels, large, normal, ols, poisson, regression, survival
+from . import bootstrap, design, glm, imports, kernels, large, normal, ols, poisson, regression, survival
 from .setting import Setting
 
 WORKLOADS: dict[str, Callable[[Setting], Iterator[Case]]] = {
@@ -17,6 +17,8 @@ WORKLOADS: dict[str, Callable[[Setting], Iterator[Case]]] = {
     "regression": regression.cases,
     "kernels": kernels.cases,
     "large": large.cases,
+    "glm": glm.cases,
     "design": design.cases,
+    "bootstrap": bootstrap.cases,
     "import": imports.cases,
 }
