@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import special, stats
+from scipy import special
 from torch import Tensor
 
 from . import links as L
@@ -44,6 +44,8 @@ class Gaussian(Family):
         return y - mu
 
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
         return stats.norm(loc=mu, scale=np.sqrt(np.asarray(scale) / var_weights))
 
 
@@ -72,6 +74,8 @@ class Gamma(Family):
         return 3 * (y ** (1 / 3) - mu ** (1 / 3)) / mu ** (1 / 3)
 
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
         shape = var_weights / np.asarray(scale)
         return stats.gamma(shape, scale=mu / shape)
 
@@ -101,6 +105,8 @@ class InverseGaussian(Family):
         return torch.log(y / mu) / torch.sqrt(mu)
 
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
         shape = var_weights / np.asarray(scale)
         return stats.invgauss(mu / shape, scale=shape)
 
@@ -157,6 +163,7 @@ class Tweedie(Family):
         return (y**a - mu**a) / (a * mu ** (p / 6))
 
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+
         named = {0.0: Gaussian, 2.0: Gamma, 3.0: InverseGaussian}
         if self.var_power not in named:
             return super().get_distribution(mu, scale, var_weights)

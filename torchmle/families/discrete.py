@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy import special, stats
+from scipy import special
 from torch import Tensor
 
 from ..errors import ValueWarning
@@ -49,6 +49,8 @@ class Poisson(Family):
         return 1.5 * (y ** (2 / 3) - mu ** (2 / 3)) / mu ** (1 / 6)
 
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
         return stats.poisson(mu)
 
 
@@ -107,6 +109,8 @@ class NegativeBinomial(Family):
         return (antiderivative(y) - antiderivative(mu)) / self._variance(mu)[0] ** (1 / 6)
 
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
         return stats.nbinom(1 / self.alpha, 1 / (1 + self.alpha * np.asarray(mu)))
 
 
@@ -174,6 +178,8 @@ class Binomial(Family):
         return torch.sign(endog - mu) * torch.sqrt(unit * var_weights / scale)
 
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0, n_trials: Any = None) -> Any:
+        from scipy import stats  # loaded late: it is slow to import
+
         return stats.binom(n=self.n if n_trials is None else n_trials, p=mu)
 
 

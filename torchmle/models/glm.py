@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,21 +14,20 @@ from .. import starts
 from ..autodiff import Curvature, Eta
 from ..covariance import Covariance, Expected
 from ..data import Data
+from ..errors import SpecificationWarning
 from ..families import Binomial, Family, Gaussian, links
-from ..fit import Fit
 from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
-from ..sums import row_map, row_sums
+from ..sums import row_sums
 from ..transforms import Identity
 from .exposure import with_log_exposure
 from .glm_results import GLMResults
+from .glm_surface import GLMSurface, told_scale
 
-SCALES = ("x2", "dev")
 
-
-class GLM(RegressionModel):
+class GLM(GLMSurface, RegressionModel):
     """A generalised linear model: ``E[y] = m(X b + offset)``, ``Var[y] = scale V(mu) / var_weights``.
 
     Estimates maximise the likelihood, which does not depend on the dispersion; families without a fixed dispersion
@@ -49,7 +48,9 @@ class GLM(RegressionModel):
     freq_weights : array_like, optional
         How many times each row counts.
     var_weights : array_like, optional
-        Inverse variances; for shares, the numbers of trials.
+        Inverse variances.
+    n_trials : array_like, optional
+        Trials of each row, for a Binomial response of shares.
 
     Examples
     --------
@@ -63,7 +64,7 @@ class GLM(RegressionModel):
     """
 
     parameters = {"mu": Identity()}  # the family's link takes its place
-    row_arguments: ClassVar[tuple[str, ...]] = ("offset", "exposure", "var_weights")
+    row_arguments: ClassVar[tuple[str, ...]] = ("offset", "exposure", "var_weights", "n_trials")
     prediction_arguments: ClassVar[tuple[str, ...]] = ("n_trials",)
     settings: ClassVar[tuple[str, ...]] = ("family",)
     results_class = GLMResults
@@ -82,6 +83,7 @@ class GLM(RegressionModel):
         **arguments: Any,
     ):
         rows = {"offset": offset, "exposure": exposure, "freq_weights": freq_weights, "var_weights": var_weights}
+        self.given_names = {name: str(getattr(values, "name", None) or name) for name, values in rows.items()}
         super().__init__(endog, exog, family=family, missing=missing, **rows, **arguments)
 
     def configure(self, **settings: Any) -> None:
@@ -92,15 +94,10 @@ class GLM(RegressionModel):
         self.parameters = {"mu": self.family.link.transform}  # type: ignore[misc]  # this model's own
         self.family.warn_of_domain()
 
-    @property
-    def link(self) -> links.Link:
-        """The family's link."""
-        return self.family.link
-
     # -- rows --------------------------------------------------------------------------------------------------
 
     def prepare(self, data: Data) -> Data:
-        if data.y.ndim == 2:
+        if data.y.ndim == 2 or data.get("n_trials") is not None:
             data = self._shares(data)
         low, high = self.family.response
         y = data.y
@@ -117,11 +114,16 @@ class GLM(RegressionModel):
         return super().prepare(self.prepare_prediction(data))
 
     def _shares(self, data: Data) -> Data:
-        """Two columns of successes and failures as shares of trials."""
-        if not isinstance(self.family, Binomial) or data.y.shape[1] != 2:
-            raise ValueError(
-                f"endog has {data.y.shape[1]} columns; only a Binomial response may have two, successes and failures"
-            )
+        """Two columns of successes and failures as shares of trials; or shares with their trials."""
+        columns, trials = 1 if data.y.ndim == 1 else data.y.shape[1], data.get("n_trials")
+        if not isinstance(self.family, Binomial):
+            raise ValueError(f"{type(self.family).__name__} takes a response of one column and no n_trials")
+        if columns > 2:
+            raise ValueError(f"endog has more than 2 columns ({columns}); a Binomial takes successes and failures")
+        if trials is not None:
+            if columns > 1 or not bool(((trials > 0) & torch.isfinite(trials)).all()):
+                raise ValueError("n_trials must be positive numbers that go with a response of shares")
+            return data.with_columns(trials=trials)
         trials = data.y.sum(1)
         if not bool((data.y >= 0).all() & (trials > 0).all()):
             raise ValueError(f"{self.endog_names}: successes and failures must not be negative, nor both be zero")
@@ -132,26 +134,11 @@ class GLM(RegressionModel):
             raise ValueError("exposure can only be used with the log link function")
         return with_log_exposure(data)
 
-    @staticmethod
-    def row_weight(data: Data) -> Tensor | float:
-        """Inverse variances times trials."""
-        weights, trials = data.get("var_weights"), data.get("trials")
-        if weights is None:
-            return 1.0 if trials is None else trials
-        return weights if trials is None else weights * trials
-
     # -- likelihood --------------------------------------------------------------------------------------------
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
         """Log-likelihood of each row at unit dispersion; for an estimated one, minus half the deviance."""
         return self._weighted(self.family.kernel(data.y, p.real.mu).value, data)
-
-    def _weighted(self, value: Tensor, data: Data) -> Tensor:
-        constant, weights = data.get("constant"), data.get("var_weights")
-        value = self.row_weight(data) * value
-        if constant is None:
-            return value
-        return value + (constant if weights is None else weights * constant)
 
     def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
         kernel, weight = self.family.kernel(data.y, eta[0]), self.row_weight(data)
@@ -212,6 +199,17 @@ class GLM(RegressionModel):
             return Expected(name="nonrobust")
         return super().choose_covariance(cov_type, cov_kwds, method)
 
+    def _warn_of_weights(self, cov_type: str | None) -> None:
+        """Say what weights mean where rows are not taken one by one."""
+        if cov_type is None or not cov_type.lower().startswith(("cluster", "hac", "nw-")):
+            return
+        meaning = {
+            "freq_weights": "each row stands for that many equal rows of its cluster, or at its time",
+            "var_weights": "they are inverse variances, not sampling weights",
+        }
+        for name in meaning.keys() & set(self.given_arguments):
+            warnings.warn(f"cov_type={cov_type!r} with {name}: {meaning[name]}", SpecificationWarning, stacklevel=3)
+
     def fit(  # type: ignore[override]  # statsmodels' order of arguments
         self,
         start_params: Any = None,
@@ -235,148 +233,15 @@ class GLM(RegressionModel):
             The dispersion: Pearson's chi-squared or the deviance over the residual degrees of freedom, or a number.
             None: 1 for Binomial, Poisson and NegativeBinomial, Pearson's for the others.
         """
-        if isinstance(scale, str) and scale.lower() not in SCALES:
-            raise ValueError(f"scale must be one of: 'x2', 'dev', or a number, not {scale!r}")
+        told = told_scale(scale)
+        self._warn_of_weights(cov_type)
         results = super().fit(
             start_params, method, maxiter, tol, cov_type=cov_type, cov_kwds=cov_kwds, use_t=use_t, disp=disp, **options
         )
-        if scale is None:
+        if told is None:
             return results
-        fit = replace(
-            results.fit,
-            settings={**results.fit.settings, "scale": scale.lower() if isinstance(scale, str) else float(scale)},
-        )
+        fit = replace(results.fit, settings={**results.fit.settings, "scale": told})
         return type(results)(fit, results.covariance, results.use_t)
-
-    # -- dispersion --------------------------------------------------------------------------------------------
-
-    def dispersion(self, fit: Fit) -> float:
-        told = fit.settings.get("scale")
-        if isinstance(told, float) or (told is None and not self.family.estimates_scale):
-            return 1.0 if told is None else told
-        df = fit.nobs - fit.rank
-        pearson, deviance = self.discrepancies(fit.z)
-        return (deviance if told == "dev" else pearson) / df if df > 0 else float("nan")
-
-    def discrepancies(self, z: Tensor) -> tuple[float, float]:
-        """Pearson's chi-squared and the deviance, weights included."""
-        point = z.to(self.rows.device)
-
-        def sums(block: Data) -> tuple[Tensor, Tensor]:
-            mu, frequency = self.link.transform(self.eta(point, block)[0]), block.get("freq_weights")
-            weight = self.row_weight(block) * (1.0 if frequency is None else frequency)
-            pearson = self.family.unit_pearson(block.y, mu)
-            return (weight * pearson).sum(), (weight * self.family.unit_deviance(block.y, mu)).sum()
-
-        pearson, deviance = row_sums(sums, self.rows)
-        return float(pearson), float(deviance)
-
-    def _density_scale(self, z: Tensor, scale: float) -> float:
-        """The dispersion a likelihood is taken at: for least squares its maximum, ssr / n; else the one given."""
-        return self.discrepancies(z)[1] / self.nobs if self.is_least_squares else scale
-
-    @property
-    def is_least_squares(self) -> bool:
-        """Whether this is linear regression."""
-        return isinstance(self.family, Gaussian) and self.link == links.Identity()
-
-    def _row_densities(self, z: Tensor, scale: float) -> Tensor:
-        point = z.to(self.rows.device)
-
-        def rows(block: Data) -> Tensor:
-            eta = self.eta(point, block)[0]
-            if "constant" in block.columns:
-                value = self._weighted(self.family.kernel(block.y, eta).value, block)
-                return value if isinstance(self.family, Binomial) else value / scale
-            weight = torch.as_tensor(self.row_weight(block), dtype=torch.float64, device=block.device)
-            dispersion = torch.as_tensor(scale, dtype=torch.float64, device=block.device)
-            return self.family.log_density(block.y, self.link.transform(eta), weight, dispersion)
-
-        return row_map(rows, self.rows)
-
-    def _total(self, rows: Tensor) -> float:
-        frequency = self.rows.get("freq_weights")
-        return float(rows.sum() if frequency is None else rows @ frequency.cpu().to(rows.dtype))
-
-    def loglike_rows(self, fit: Fit) -> Tensor:
-        return self._row_densities(fit.z, self._density_scale(fit.z, fit.scale))
-
-    def loglike_at(self, fit: Fit) -> float:
-        return self._total(self.loglike_rows(fit))
-
-    # -- public derivatives ------------------------------------------------------------------------------------
-
-    def _scale_at(self, z: Tensor, scale: float | None) -> float:
-        if scale is not None:
-            return float(scale)
-        if not self.family.estimates_scale:
-            return 1.0
-        return self.discrepancies(z)[0] / (self.nobs - self.layout.size)
-
-    def loglike(self, params: Any, scale: float | None = None) -> float:
-        """Log-likelihood at a dispersion, by default the one estimated at these parameters."""
-        z = self._z(params)
-        if scale is None and self.is_least_squares:
-            return self._total(self._row_densities(z, self._density_scale(z, 1.0)))
-        return self._total(self._row_densities(z, self._scale_at(z, scale)))
-
-    def score(self, params: Any, scale: float | None = None) -> Any:
-        """Gradient of the log-likelihood at a dispersion held fixed, (k,)."""
-        return super().score(params) / self._scale_at(self._z(params), scale)
-
-    def score_obs(self, params: Any, scale: float | None = None) -> Any:
-        """Score of each row, weights included, (n, k)."""
-        return super().score_obs(params) / self._scale_at(self._z(params), scale)
-
-    def hessian(self, params: Any, scale: float | None = None, observed: bool = True) -> Any:
-        """Second derivatives of the log-likelihood at a dispersion held fixed, or their expectation, (k, k)."""
-        z = self._z(params)
-        if observed:
-            return super().hessian(params) / self._scale_at(z, scale)
-        inverse = self._inverse_jacobian(z)
-        return -(inverse.T @ self.expected_information(z) @ inverse).numpy() / self._scale_at(z, scale)
-
-    def information(self, params: Any, scale: float | None = None) -> Any:
-        """Expected information of statsmodels' sign: the expected second derivatives, (k, k)."""
-        return self.hessian(params, scale, observed=False)
-
-    def score_factor(self, params: Any, scale: float | None = None) -> Any:
-        """Derivative of each row's log-likelihood in its linear predictor, (n,)."""
-        z = self._z(params)
-        return self._eta_rows(z, lambda eta, block: self.eta_derivatives((eta,), block, 1)[1][0]) / self._scale_at(
-            z, scale
-        )
-
-    def hessian_factor(self, params: Any, scale: float | None = None, observed: bool = True) -> Any:
-        """Minus the second derivative of each row's log-likelihood in its linear predictor, (n,)."""
-        z = self._z(params)
-
-        def rows(eta: Tensor, block: Data) -> Tensor:
-            if observed:
-                return -self.eta_derivatives((eta,), block, 2)[2][0][0]
-            return -self.expected_curvature((eta,), block)
-
-        return self._eta_rows(z, rows) / self._scale_at(z, scale)
-
-    def _eta_rows(self, z: Tensor, function: Any) -> np.ndarray:
-        """A function of the linear predictor at each row, times frequencies, (n,)."""
-        point = z.to(self.rows.device)
-
-        def rows(block: Data) -> Tensor:
-            values, frequency = function(self.eta(point, block)[0], block), block.get("freq_weights")
-            return values if frequency is None else values * frequency
-
-        return row_map(rows, self.rows).numpy()
-
-    def estimate_scale(self, mu: Any) -> float:
-        """Dispersion at some means: 1, or Pearson's chi-squared over its degrees of freedom."""
-        if not self.family.estimates_scale:
-            return 1.0
-        frequency = self.rows.get("freq_weights")
-        weight = torch.as_tensor(self.row_weight(self.rows)) * (1.0 if frequency is None else frequency)
-        mean = torch.as_tensor(np.asarray(mu), dtype=torch.float64, device=self.rows.device)
-        pearson = weight * self.family.unit_pearson(self.rows.y, mean)
-        return float(pearson.sum()) / (self.nobs - self.layout.size)
 
     # -- predictions -------------------------------------------------------------------------------------------
 
@@ -384,6 +249,13 @@ class GLM(RegressionModel):
         return y.clamp(0.25, 0.75) if isinstance(self.family, Binomial) else y
 
     def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        if scale != 1 and not self.family.estimates_scale:
+            name = type(self.family).__name__
+            warnings.warn(
+                f"using scale=1 in place of {scale:g}: a {name} distribution has no room for excess dispersion",
+                SpecificationWarning,
+                stacklevel=2,
+            )
         names = ("var_weights", "n_trials")
         given = {name: data.columns[name].double().numpy() for name in names if name in data.columns}
         return self.family.get_distribution(p.mu.numpy(), scale, **given)

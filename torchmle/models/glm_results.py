@@ -22,6 +22,7 @@ from ..results import Results
 class GLMResults(Results):
     """A generalised linear model: deviance, dispersion, residuals."""
 
+    assumes_constant = True
     saved = (*Results.saved, "nobs", "llnull", "deviance", "null_deviance", "pearson_chi2")
 
     @property
@@ -35,17 +36,6 @@ class GLMResults(Results):
         return int(self.model.rows.n)
 
     @property
-    def df_model(self) -> float:
-        """Rank of the design less one, whether or not it has a constant, as in statsmodels."""
-        return float(self.fit.rank - 1)
-
-    @property
-    def estimates_dispersion(self) -> bool:  # type: ignore[override]
-        """Whether `scale` is estimated."""
-        told = self.fit.settings.get("scale")
-        return isinstance(told, str) or (told is None and self.model.family.estimates_scale)
-
-    @property
     def df_resid(self) -> float:
         """Observations, frequencies counted, less coefficients."""
         return float(self.fit.nobs - self.fit.rank)
@@ -54,6 +44,15 @@ class GLMResults(Results):
     def method(self) -> str:
         """The way the maximum was found."""
         return "IRLS" if self.optim.method == "irls" else self.optim.method
+
+    @property
+    def fit_history(self) -> dict[str, Any]:
+        """Deviance after each step, an infinite one and the start's first, and the number of steps."""
+        values = np.array([step.value for step in self.optim.history])
+        return {
+            "deviance": [math.inf, *(self.deviance + 2 * (self.optim.value - values))],
+            "iteration": self.optim.iterations,
+        }
 
     # -- goodness of fit ---------------------------------------------------------------------------------------
 
@@ -108,6 +107,29 @@ class GLMResults(Results):
         """Raftery's (1995) criterion, deviance - df_resid log n."""
         return self.deviance - self.df_resid * math.log(self.fit.nobs)
 
+    def info_criteria(self, crit: str, scale: float | None = None, dk_params: int = 0) -> float:
+        """An information criterion by its name.
+
+        Parameters
+        ----------
+        crit : {"aic", "bic", "qaic"}
+            "qaic" is ``-2 llf / scale + 2 k`` with the log-likelihood at unit dispersion (Lebreton and others 1992).
+        scale : float
+            For "qaic": the overdispersion of the largest model compared.
+        dk_params : int
+            Parameters to count beside the coefficients: 1 for an estimated dispersion.
+        """
+        k = self.k_free + dk_params
+        if crit.lower() == "aic":
+            return -2 * self.llf + 2 * k
+        if crit.lower() == "bic":
+            return -2 * self.llf + k * math.log(self.fit.nobs)
+        if crit.lower() != "qaic":
+            raise ValueError(f"crit must be 'aic', 'bic' or 'qaic', not {crit!r}")
+        if scale is None or self.family.estimates_scale:
+            raise ValueError("'qaic' is for Binomial, Poisson and NegativeBinomial and needs a scale")
+        return -2 * self.llf_scaled(1.0) / scale + 2 * k
+
     def pseudo_rsquared(self, kind: str = "cs") -> float:
         """Pseudo R-squared: "cs" by Cox and Snell, "mcf" by McFadden."""
         if kind.lower().startswith("mcf"):
@@ -159,23 +181,30 @@ class GLMResults(Results):
         return self._of_rows(self.mu)
 
     @property
-    def _trials(self) -> Any:
-        return self._column("trials")
+    def _freq_weights(self) -> Array:
+        return self.model.freq_weights
 
-    def _column(self, name: str) -> Any:
-        """A row vector of the model, 1 when there is none."""
-        values = self.model.rows.get(name)
-        return 1.0 if values is None else values.double().cpu().numpy()
+    @property
+    def _var_weights(self) -> Array:
+        return self.model.var_weights
+
+    @property
+    def _n_trials(self) -> Array:
+        return self.model.n_trials
+
+    @property
+    def _iweights(self) -> Array:
+        return self.model.iweights
 
     @property
     def resid_response(self) -> Any:
         """Response less mean; successes less their expected number."""
-        return self._of_rows(self._trials * (self.model.endog - self.mu))
+        return self._of_rows(self._n_trials * (self.model.endog - self.mu))
 
     @property
     def resid_pearson(self) -> Any:
         """``sqrt(n w) (y - mu) / sqrt(V)``, not divided by the scale."""
-        weight = np.sqrt(self._trials * self._column("var_weights"))
+        weight = np.sqrt(self._n_trials * self._var_weights)
         return self._of_rows(weight * (self.model.endog - self.mu) / np.sqrt(self.family.variance(self.mu)))
 
     @property
@@ -186,7 +215,7 @@ class GLMResults(Results):
     @property
     def resid_deviance(self) -> Any:
         """Signed roots of the rows' deviances."""
-        weight = self._trials * self._column("var_weights")
+        weight = self._n_trials * self._var_weights
         return self._of_rows(self.family.resid_dev(self.model.endog, self.mu, var_weights=weight))
 
     @property
@@ -205,7 +234,7 @@ class GLMResults(Results):
         return self._anscombe(1.0)
 
     def _anscombe(self, scale: float) -> Array:
-        weight = self._trials * self._column("var_weights")
+        weight = self._n_trials * self._var_weights
         return self.family.resid_anscombe(self.model.endog, self.mu, var_weights=weight, scale=scale)
 
     # -- summary -----------------------------------------------------------------------------------------------
