@@ -290,9 +290,8 @@ def test_options_a_fit_does_not_have(df, options, error, words):
 def test_one_cluster_is_none(df):
     for convention in ("statsmodels", "none"):
         kwds = {"groups": np.ones(N), "convention": convention}
-        res = tm.OLS.from_formula("y ~ x", df).fit(cov_type="cluster", cov_kwds=kwds)
         with pytest.raises(ValueError, match="single cluster"):
-            _ = res.bse
+            tm.OLS.from_formula("y ~ x", df).fit(cov_type="cluster", cov_kwds=kwds)
 
 
 @pytest.mark.parametrize(

@@ -85,6 +85,8 @@ class Restrictions:
         Entries held at one of their bounds.
     constraints : LinearConstraints or None
         The equations as the user gave them.
+    rank : {"drop", "pinv", "raise"}
+        What becomes of columns that are linear combinations of others.
     """
 
     held: Mapping[int, float]
@@ -93,6 +95,7 @@ class Restrictions:
     bounds: Bounds = field(default_factory=dict)
     active: Mapping[int, float] = field(default_factory=dict)
     constraints: LinearConstraints | None = None
+    rank: str = "drop"
 
     @property
     def all_held(self) -> dict[int, float]:
@@ -100,7 +103,9 @@ class Restrictions:
         return {**self.held, **self.active}
 
 
-def read_restrictions(layout: Parameters, fix: Mapping[str, Any], constraints: Any, bounds: Any) -> Restrictions:
+def read_restrictions(
+    layout: Parameters, fix: Mapping[str, Any], constraints: Any, bounds: Any, rank: str = "drop"
+) -> Restrictions:
     """Restrictions of theta, from what a user says of reported parameters.
 
     Parameters
@@ -110,12 +115,15 @@ def read_restrictions(layout: Parameters, fix: Mapping[str, Any], constraints: A
     constraints : str, list of str, dict, matrix or pair (R, q), or None
     bounds : mapping of str to (low, high), or a sequence of such pairs, one for each parameter, or None
         None for no limit.
+    rank : {"drop", "pinv", "raise"}
 
     Raises
     ------
     ValueError
         Equations that contradict each other or that are not linear in theta; bounds that leave nothing.
     """
+    if rank not in ("drop", "pinv", "raise"):
+        raise ValueError(f"rank must be 'drop', 'pinv' or 'raise', not {rank!r}")
     held, said = fixed_entries(layout, fix), None
     matrix, values = torch.eye(layout.size, dtype=torch.float64)[list(held)], list(held.values())
     if constraints is not None:
@@ -129,7 +137,7 @@ def read_restrictions(layout: Parameters, fix: Mapping[str, Any], constraints: A
         int(row.nonzero()[0]): float(value) for row, value in zip(solved[0][alone], solved[1][alone], strict=True)
     }
     limits = _read_bounds(layout, bounds, {**pinned, **held}) if bounds is not None else {}
-    return Restrictions({**pinned, **held}, solved[0][~alone], solved[1][~alone], limits, {}, said)
+    return Restrictions({**pinned, **held}, solved[0][~alone], solved[1][~alone], limits, {}, said, rank)
 
 
 def in_theta(layout: Parameters, constraints: LinearConstraints) -> tuple[Tensor, list[float]]:

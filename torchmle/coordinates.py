@@ -39,6 +39,8 @@ class Coordinates:
         log-likelihood is highest, at the boundary of their range.
     tied : tuple of int
         Entries of theta that follow from free ones by linear equations.
+    spanned : tuple of int
+        Entries of theta whose columns are combinations of others, and that share their effect by least norm.
     """
 
     uncentre: Tensor | None
@@ -48,6 +50,7 @@ class Coordinates:
     dropped: tuple[int, ...] = ()
     boundary: tuple[int, ...] = ()
     tied: tuple[int, ...] = ()
+    spanned: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:

@@ -70,6 +70,10 @@ class ModelError(Exception):
     """Base of the errors raised for bad models or data."""
 
 
+class RankError(ModelError, ValueError):
+    """Columns of the design are linear combinations of others, and the caller asked for an error."""
+
+
 class FormulaError(PatsyError, ValueError):
     """A formula, or the data it is applied to, cannot be used; the message names the column."""
 

@@ -111,7 +111,7 @@ def _contents(results: Results) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "model": model.state(),
         "optimum": _plain(optimum),
         "inverse": [fit.inverse.condition, fit.inverse.eigenvalue],
-        "coordinates": [getattr(fit.coordinates, kind) for kind in ("fixed", "dropped", "boundary", "tied")],
+        "coordinates": [getattr(fit.coordinates, kind) for kind in ("fixed", "dropped", "boundary", "tied", "spanned")],
         "constraints": [part.tolist() for part in results.constraints] if hasattr(results, "constraints") else None,
         "fit": {"seconds": fit.seconds, "nobs": fit.nobs, "scale": fit.scale},
         "separation": None if fit.separation is None else fit.separation.to_dict(),

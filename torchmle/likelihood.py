@@ -294,6 +294,7 @@ class LikelihoodModel(Model):
         fix: Mapping[str, Any] | None = None,
         constraints: Any = None,
         bounds: Any = None,
+        rank: str = "drop",
         **options: Any,
     ) -> Results:
         """Maximise the likelihood.
@@ -324,6 +325,10 @@ class LikelihoodModel(Model):
             Linear equations that hold, such as ``"x1 = x2, x3 = 1"``.
         bounds : mapping, optional
             Lowest and highest values by name, None for no limit: ``{"x1": (0, None)}``.
+        rank : {"drop", "pinv", "raise"}
+            Columns that are linear combinations of earlier ones are left out, with NaN in the tables, as in R; share
+            their effect with those by the shortest vector of coefficients, as a pseudo-inverse has it and statsmodels;
+            or are refused by name.  Fitted values are the same.
         **options
             Of the method, e.g. ``lr`` and ``batch_size`` of "adam"; ``warn_convergence=False`` for a quiet failure.
             Other controls of statsmodels' fits are accepted without effect, see `torchmle.controls`.
@@ -343,7 +348,7 @@ class LikelihoodModel(Model):
         covariance, model = self.choose_covariance(cov_type, cov_kwds, method), self
         if covariance is not None:
             model, covariance = covariance.bind(self)
-        restrictions = read_restrictions(self.layout, {**self.fixed_values, **(fix or {})}, constraints, bounds)
+        restrictions = read_restrictions(self.layout, {**self.fixed_values, **(fix or {})}, constraints, bounds, rank)
         objective, optimum = model._maximum(
             restrictions, start_params, method,
             maxiter=maxiter, tol=tol, callback=callback, progress=progress, **options,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from torch import Tensor
 from .bounded import within_bounds
 from .constraints import Restrictions
 from .coordinates import Coordinates, hold, restrict
-from .errors import FitInterrupted
+from .errors import FitInterrupted, RankError
 from .linalg import invert_information
 from .objective import Objective
 from .optim import Optimum
@@ -107,7 +108,7 @@ def beginning(
         spoken_of = [index for index in aliased if bool((restrictions.matrix[:, index] != 0).any())]
         dropped = tuple(index for index in aliased if index not in spoken_of)
         if dropped:
-            objective = Objective(model, coordinates(dropped))
+            objective = Objective(model, _without(model, restrictions, z, dropped, coordinates))
             start = objective.coordinates.phi(z)
         if spoken_of and _singular(objective, start):
             names = ", ".join(model.layout.real_names[index] for index in spoken_of)
@@ -116,6 +117,46 @@ def beginning(
                 "model and of the constraints"
             )
     return objective, start
+
+
+def _without(
+    model: LikelihoodModel,
+    restrictions: Restrictions,
+    z: Tensor,
+    dropped: tuple[int, ...],
+    coordinates: Callable[[tuple[int, ...]], Coordinates],
+) -> Coordinates:
+    """Coordinates of a design some columns of which are combinations of others, by the way that was asked for."""
+    if restrictions.rank == "raise":
+        names = ", ".join(model.layout.real_names[index] for index in dropped)
+        raise RankError(
+            f"the design matrix is rank-deficient: {names} are linear combinations of other columns; leave them out, or fit "
+            "with rank='drop' or rank='pinv'"
+        )
+    if restrictions.rank == "drop":
+        return coordinates(dropped)
+    matrix = torch.cat([restrictions.matrix, null_directions(model, z, dropped)])
+    values = torch.cat([restrictions.values, torch.zeros(len(dropped), dtype=torch.float64)])
+    return replace(restrict(coordinates(()), matrix, values), spanned=dropped)
+
+
+def null_directions(model: LikelihoodModel, z: Tensor, dropped: tuple[int, ...]) -> Tensor:
+    """Directions in theta, (d, k), along which the log-likelihood does not change: one for each dependent column.
+
+    A point orthogonal to all of them is the shortest of those with its linear predictors, as a pseudo-inverse gives.
+    """
+    information = -model.sums(z, 2)[2]
+    k, size = len(information), information.diagonal().abs()
+    scale = torch.where(size > 0, size, torch.ones_like(size)).rsqrt()
+    scaled = information * scale[:, None] * scale
+    kept = [j for j in range(k) if j not in dropped]
+    weights = torch.linalg.lstsq(scaled[kept][:, kept], scaled[kept][:, list(dropped)], driver="gelsd").solution
+    directions = torch.zeros(len(dropped), k, dtype=torch.float64)
+    directions[range(len(dropped)), list(dropped)] = scale[list(dropped)]
+    directions[:, kept] = -(weights * scale[kept][:, None]).T
+    uncentre = model.coordinates.uncentre
+    directions = directions if uncentre is None else directions @ uncentre.T
+    return directions / directions.norm(dim=1, keepdim=True)
 
 
 def _singular(objective: Objective, start: Tensor) -> bool:

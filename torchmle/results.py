@@ -48,9 +48,17 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
             found.append(
                 f"Rank deficient design: dropped {', '.join(self.dropped_columns)} (linear combinations of others)"
             )
+        if self.fit.coordinates.spanned:
+            found.append(f"Rank deficient design: {self._spanned} by the shortest vector of coefficients")
         if not self.fit.inverse.definite:
             found.append(self.inversion_message)
         return found
+
+    @property
+    def _spanned(self) -> str:
+        """Which columns share the effect of others."""
+        names = self.model.layout.real_names
+        return f"{', '.join(names[i] for i in self.fit.coordinates.spanned)} (linear combinations of others)"
 
     @cached_property
     def certificate(self) -> Certificate:
@@ -67,10 +75,14 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
             warnings.warn(f"{self.optim.message} Check mle_retvals.", ConvergenceWarning, stacklevel=3)
         if self.dropped_columns:
             warnings.warn(
-                f"columns left out because they are linear combinations of others: {', '.join(self.dropped_columns)}",
+                "The design matrix is rank-deficient: columns left out because they are linear combinations of others: "
+                f"{', '.join(self.dropped_columns)}",
                 RankWarning,
                 stacklevel=3,
             )
+        if self.fit.coordinates.spanned:
+            text = f"The design matrix is rank-deficient: estimates are the shortest of many; {self._spanned}"
+            warnings.warn(text, RankWarning, stacklevel=3)
         if disp:
             report.display(self)
 

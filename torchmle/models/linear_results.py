@@ -172,26 +172,6 @@ class LinearResults(LinearComparisons, Results):
         """Coefficients that information criteria count: those estimated, and what was added to ``model.df_model``."""
         return super().k_free + int(self.model.told("df_model"))
 
-    def info_criteria(self, crit: str, dk_params: int = 0) -> float:
-        """An information criterion: "aic", "bic", "aicc" (Hurvich and Tsai 1989) or "hqic" (Hannan and Quinn 1979).
-
-        Parameters
-        ----------
-        crit : str
-        dk_params : int
-            Parameters to count besides the coefficients; 1 counts the variance, as R does.
-        """
-        n, k = self.nobs, self.k_free + dk_params
-        penalties = {
-            "aic": 2 * k,
-            "bic": k * math.log(n),
-            "aicc": 2 * k * n / (n - k - 1) if n > k + 1 else math.nan,
-            "hqic": 2 * k * math.log(math.log(n)) if n > 1 else math.nan,
-        }
-        if crit.lower() not in penalties:
-            raise ValueError(f"crit must be one of {', '.join(penalties)}, not {crit!r}")
-        return -2 * self.llf + penalties[crit.lower()]
-
     @cached_property
     def _unscaled(self) -> Array:
         """Inverse of X'WX, (k, k), NaN for dropped columns."""

@@ -1,0 +1,145 @@
+"""Designs with columns that are linear combinations of others: left out, shared by least norm, or refused."""
+
+import warnings
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+from statsmodels.tools.sm_exceptions import SingularMatrixWarning
+
+import torchmle as tm
+from torchmle.errors import RankError, RankWarning
+
+N = 120
+MODELS = {
+    "ols": (tm.OLS, "y", {}),
+    "wls": (tm.WLS, "y", {"weights": "weight"}),
+    "normal": (tm.Normal, "y", {}),
+    "poisson": (tm.Poisson, "count", {}),
+    "logit": (tm.Logit, "event", {}),
+    "glm": (tm.GLM, "positive", {"family": tm.families.Gamma(tm.families.links.Log())}),
+    "negbin": (tm.NegativeBinomial, "count", {}),
+    "mnlogit": (tm.MNLogit, "class_", {}),
+}
+EVERY = pytest.mark.parametrize("name", MODELS)
+
+
+@pytest.fixture(scope="module")
+def df():
+    rng = np.random.default_rng(7)
+    frame = pd.DataFrame({"x": rng.normal(size=N), "w": rng.normal(3, 2, size=N), "weight": rng.uniform(0.5, 2, N)})
+    eta = 0.5 + 0.4 * frame["x"] - 0.1 * frame["w"]
+    return frame.assign(
+        y=eta + rng.normal(size=N),
+        count=rng.negative_binomial(2, 2 / (2 + np.exp(eta))),
+        event=(rng.uniform(size=N) < 1 / (1 + np.exp(-eta))).astype(float),
+        positive=rng.gamma(2, np.exp(eta) / 2),
+        class_=rng.integers(0, 3, N),
+        double=2 * frame["x"],
+        both=frame["x"] + 3 * frame["w"] + 1,
+    )
+
+
+def fitted(df, name, formula, **options):
+    model, response, arguments = MODELS[name]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RankWarning)
+        return model.from_formula(f"{response} ~ {formula}", df, **arguments).fit(disp=False, **options)
+
+
+@EVERY
+def test_every_way_has_the_fitted_values_of_the_reduced_model(df, name):
+    reduced = fitted(df, name, "x + w")
+    for rank in ("drop", "pinv"):
+        res = fitted(df, name, "x + double + w + both", rank=rank)
+        assert res.converged
+        np.testing.assert_allclose(np.asarray(res.predict()), np.asarray(reduced.predict()), rtol=1e-6)
+        assert res.llf == pytest.approx(reduced.llf, rel=1e-9)
+        assert (res.df_resid, res.df_model, res.k_free) == (reduced.df_resid, reduced.df_model, reduced.k_free)
+        assert res.aic == pytest.approx(reduced.aic, rel=1e-9)
+
+
+@EVERY
+def test_left_out_columns_are_rows_of_nan(df, name):
+    res = fitted(df, name, "x + double + w + both")
+    lost = [label for label in res.names if "double" in label or "both" in label]
+    assert [label for label in lost if label.split("_")[-1] not in res.dropped_columns] == []
+    params = pd.Series(res.params_array, res.names)
+    assert params[lost].isna().all() and params.drop(lost).notna().all()
+    reduced = fitted(df, name, "x + w")
+    kept = [res.names.index(label) for label in res.names if label not in lost]
+    np.testing.assert_allclose(res._bse[kept], reduced._bse, rtol=1e-5)
+
+
+@EVERY
+def test_refusal_names_the_columns(df, name):
+    with pytest.raises(RankError, match="double.*both.*linear combinations"):
+        fitted(df, name, "x + double + w + both", rank="raise")
+    assert fitted(df, name, "x + w", rank="raise").converged
+
+
+@EVERY
+def test_shared_effects_are_the_shortest(df, name):
+    """The estimate is orthogonal to what does not change the linear predictor."""
+    res = fitted(df, name, "x + double + w + both", rank="pinv")
+    design = res.model.exog
+    null = np.linalg.svd(design)[2][3:]
+    k = design.shape[1]
+    for start in range(0, len(res.params_array) - k + 1, k):
+        block = slice(start, start + k)
+        np.testing.assert_allclose(null @ res.params_array[block], 0, atol=1e-8)
+        np.testing.assert_allclose(null @ res.covariance_array[block, block], 0, atol=1e-8)
+    assert np.isfinite(res.params_array).all() and (res._bse > 0).all()
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0", "HC1", "HC3"])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_least_norm_as_in_statsmodels(df, weighted, cov_type):
+    x = sm.add_constant(df[["x", "double", "w", "both"]])
+    ours, theirs = (tm.WLS, sm.WLS) if weighted else (tm.OLS, sm.OLS)
+    more = {"weights": df["weight"]} if weighted else {}
+    with pytest.warns(RankWarning, match="rank-deficient.*double, both"):
+        res = ours(df["y"], x, **more).fit(rank="pinv", cov_type=cov_type)
+    with pytest.warns(SingularMatrixWarning):
+        other = theirs(df["y"], x, **more).fit(cov_type=cov_type)
+    for name in ("params", "bse", "scale", "df_model", "df_resid", "rsquared", "llf", "fittedvalues"):
+        np.testing.assert_allclose(getattr(res, name), getattr(other, name), rtol=1e-8, err_msg=name)
+
+
+def test_least_norm_of_a_glm_as_in_statsmodels(df):
+    x = sm.add_constant(df[["x", "double", "w", "both"]])
+    with pytest.warns(RankWarning):
+        res = tm.GLM(df["count"], x, family=tm.families.Poisson()).fit(rank="pinv")
+    with pytest.warns(SingularMatrixWarning):
+        other = sm.GLM(df["count"], x, family=sm.families.Poisson()).fit(tol=1e-14)
+    for name in ("params", "bse", "df_model", "df_resid", "deviance", "fittedvalues"):
+        np.testing.assert_allclose(getattr(res, name), getattr(other, name), rtol=1e-6, err_msg=name)
+
+
+def test_columns_far_from_zero(df):
+    """Years, and years since 2000."""
+    year = 2000.0 + np.arange(N) % 17
+    x = np.column_stack([np.ones(N), year, year - 2000, df["x"]])
+    with pytest.warns(RankWarning):
+        res = tm.OLS(df["y"].to_numpy(), x).fit(rank="pinv")
+    np.testing.assert_allclose(res.params, np.linalg.pinv(x) @ df["y"], rtol=1e-6)
+    with pytest.warns(RankWarning, match="x2"):
+        dropped = tm.OLS(df["y"].to_numpy(), x).fit()
+    np.testing.assert_allclose(res.fittedvalues, dropped.fittedvalues, rtol=1e-9)
+
+
+def test_summary_says_so(df):
+    assert "Rank deficient" in fitted(df, "ols", "x + double", rank="pinv").summary().as_text()
+
+
+def test_other_ways_are_refused(df):
+    with pytest.raises(ValueError, match="'drop', 'pinv' or 'raise'"):
+        fitted(df, "ols", "x + double", rank="minimum")
+
+
+def test_with_constraints(df):
+    res = fitted(df, "ols", "x + double + w", rank="pinv", constraints="w = 1")
+    moved = fitted(df.assign(y=df["y"] - df["w"]), "ols", "x + double", rank="pinv")
+    np.testing.assert_allclose(res.params[["Intercept", "x", "double"]], moved.params, rtol=1e-8)
+    np.testing.assert_allclose(res.bse[["Intercept", "x", "double"]], moved.bse, rtol=1e-8)
