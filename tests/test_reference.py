@@ -117,6 +117,91 @@ def covariance_labels(res, pairs):
     return found
 
 
+def unread(part, *keys):
+    """What a case holds of a fit beyond these keys."""
+    return set(part) - set(keys) - UNREAD - UNREAD_OF_CHECK - {"levels", "baseline", "vcov_order", "weight_sum", "kind"}
+
+
+@pytest.mark.parametrize("name", corpus.cases("mnlogit"))
+def test_multinomial_logit(name):
+    """nnet::multinom stops within 3e-7 standard errors of the maximum; `mle_check` is the maximum."""
+    case, frame = corpus.load(name), corpus.frame(name)
+    expected, exact = case["expected"], case["mle_check"]
+    weights = {"freq_weights": case["options"]["weights"]} if "weights" in case["options"] else {}
+    res = tm.MNLogit.from_formula(case["formula"], frame, **weights).fit(disp=False)
+    theirs = expected["names_patsy"]
+    assert res.model.exog_names == expected.get("patsy_column_order", theirs)
+    assert (
+        res.model._ynames_map == dict(enumerate(expected["levels"])) and expected["levels"][0] == expected["baseline"]
+    )
+    positions = [j * res.K + res.model.exog_names.index(label) for j in range(res.J - 1) for label in theirs]
+    bse = res.bse.loc[theirs].to_numpy().T
+    covariance = res.covariance_array[np.ix_(positions, positions)]
+    for part, key, tolerance in ((expected, "coef", 1e-6), (exact, "coef", 1e-9)):
+        assert np.abs((res.params.loc[theirs].to_numpy().T - corpus.numbers(part[key])) / bse).max() < tolerance
+    assert elementwise(bse, expected["se"]) < 1e-6 and elementwise(bse, exact["se_observed"]) < 1e-9
+    assert covariances(covariance, expected["vcov"]) < 1e-6 and covariances(covariance, exact["vcov_observed"]) < 1e-9
+    ours = [res.llf, res.aic, res.llnull, res.k_free, -2 * res.llf, res.nobs]
+    names = ["loglik", "aic", "loglik_null", "df_loglik", "deviance", "weight_sum"]
+    assert elementwise(ours, [expected[key] for key in names]) < 1e-9
+    assert elementwise(res.predict().iloc[: len(expected["fitted_probs"])], expected["fitted_probs"]) < 1e-6
+    if "predict" in expected:
+        assert elementwise(res.predict(corpus.newdata(name)), expected["predict"]["probs"]) < 1e-6
+    assert not unread(
+        expected, *names, "coef", "se", "vcov", "nobs", "names_patsy", "patsy_column_order", "fitted_probs", "predict"
+    )
+    assert not unread(exact, "coef", "se_observed", "vcov_observed")
+
+
+@pytest.mark.parametrize("name", corpus.cases("ordinal"))
+def test_ordered_model(name):
+    case, frame = corpus.load(name), corpus.frame(name)
+    expected, exact = case["expected"], case["mle_check"]
+    frame = frame.assign(rating=frame["rating"].cat.as_ordered())
+    res = tm.OrderedModel.from_formula(case["formula"], frame, distr=case["model"]["link"]).fit(disp=False)
+    names = [label.replace("|", "/") for label in expected["names_patsy"]]
+    assert (
+        res.names
+        == [label for label in expected["patsy_column_order"] if label != "Intercept"] + names[: res.model.k_extra]
+    )
+    pairs = [(res.params, "coef"), (res.bse, "se"), (res.tvalues, "stat"), (res.pvalues, "pvalue")]
+    assert max(elementwise(ours[names], expected[key]) for ours, key in pairs) < 1e-9
+    for alpha, key in ((0.05, "confint_95"), (0.1, "confint_90")):
+        assert elementwise(res.conf_int(alpha).loc[names], expected[key]) < 1e-9
+    vcov = res.cov_params().loc[names, names].to_numpy()
+    assert covariances(vcov, expected["vcov"]) < 1e-9 and covariances(vcov, exact["vcov_observed"]) < 1e-9
+    assert (
+        elementwise(res.params[names], exact["coef"]) < 1e-9
+        and elementwise(res.bse[names], exact["se_observed"]) < 1e-9
+    )
+    ours = [res.llf, res.aic, res.k_free, res.nobs, res.model.k_extra]
+    counts = ["loglik", "aic", "df_loglik", "nobs", "n_thresholds"]
+    assert elementwise(ours, [expected[key] for key in counts]) < 1e-9
+    assert elementwise(res.thresholds, expected["thresholds"]) < 1e-9
+    assert elementwise(res.params[: res.model.k_vars], expected["beta"]) < 1e-9
+    # MASS::polr stops earlier
+    assert elementwise(res.thresholds, expected["polr_zeta"]) < 1e-5
+    assert elementwise(res.params[: res.model.k_vars], expected["polr_beta"]) < 1e-5
+    assert elementwise(res.llf, expected["polr_loglik"]) < 1e-9
+    if "predict" in expected:
+        assert elementwise(res.predict(corpus.newdata(name)), expected["predict"]["probs"]) < 1e-9
+    assert not unread(expected, *counts, "coef", "se", "stat", "pvalue", "confint_95", "confint_90", "vcov", "thresholds", "beta",
+                      "names_patsy", "patsy_column_order", "polr_zeta", "polr_beta", "polr_loglik", "predict")  # fmt: skip
+    assert not unread(exact, "coef", "se_observed", "vcov_observed")
+
+
+@pytest.mark.parametrize("name", corpus.cases("clogit"))
+@pytest.mark.filterwarnings("ignore:Dropped:torchmle.errors.SpecificationWarning")
+def test_conditional_logit(name):
+    case = corpus.load(name)
+    expected = case["expected"]
+    res = tm.ConditionalLogit.from_formula(case["formula"], corpus.frame(name), **case["options"]).fit(disp=False)
+    assert res.names == expected["names"]
+    assert elementwise(res.params, expected["coef"]) < 1e-9 and elementwise(res.bse, expected["se"]) < 1e-9
+    assert covariances(res.covariance_array, expected["vcov"]) < 1e-9
+    assert elementwise([res.llf, res.llnull], [expected["loglik"], expected["loglik_null"]]) < 1e-9
+
+
 CURVES = {"survival": "surv", "se": "se_greenwood_surv", "se_log": "se_log_surv", "n_risk": "n_risk", "n_event": "n_event",
           "n_censor": "n_censor"}  # fmt: skip
 

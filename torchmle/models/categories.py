@@ -14,10 +14,33 @@ from torch import Tensor
 
 from ..data import Data
 from ..errors import MissingDataError, SpecificationWarning, ValueWarning
+from ..formula.source import Source
 from ..processes import gather
 from ..sums import row_sums
 
 Levels = tuple[Hashable, ...]
+
+
+def categories_of(response: Any) -> Levels:
+    """The categories a pandas Categorical declares, whether or not there are any rows in them; none for anything else."""
+    dtype = getattr(response, "dtype", None) if not isinstance(response, pd.DataFrame) else None
+    return tuple(dtype.categories) if isinstance(dtype, pd.CategoricalDtype) else ()
+
+
+def named_column(frame: Any, name: str) -> Any:
+    """The column of that name in the user's data; None where there is none."""
+    if frame is None:
+        return None
+    source = Source(frame)
+    return source.column(name) if name in source else None
+
+
+def warn_of_empty(declared: Levels, found: Levels, name: str) -> None:
+    """Say which categories without rows are left out."""
+    absent = [level for level in declared if level not in found]
+    if absent:
+        words = ", ".join(map(repr, absent))
+        warnings.warn(f"{name}: no row is in {words}; left out of the categories", ValueWarning, stacklevel=5)
 
 
 def code_categories(data: Data, levels: Levels | None, name: str) -> tuple[Data, Levels]:
@@ -43,14 +66,6 @@ def code_categories(data: Data, levels: Levels | None, name: str) -> tuple[Data,
     weights = data.get("freq_weights")
     present = y.unique() if weights is None else y[weights > 0].unique()
     everywhere = np.unique(np.concatenate(gather(present.cpu().double().numpy(), data.group)))
-    if levels is not None:
-        absent = [level for code, level in enumerate(levels) if code not in everywhere]
-        if absent:
-            warnings.warn(
-                f"{name}: no row is in {', '.join(map(repr, absent))}; left out of the categories",
-                ValueWarning,
-                stacklevel=5,
-            )
     if len(everywhere) < 2:
         raise ValueError(f"{name} is the same in all rows: there is nothing to choose between")
     found = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, ClassVar
@@ -13,14 +14,26 @@ from torch import Tensor
 
 from ..autodiff import Curvature, Eta
 from ..data import Data
+from ..errors import SpecificationWarning
 from ..estimates import Array
 from ..linalg import dependent_columns
 from ..parameters import Parameters, Values
 from ..processes import joint_factor, total
 from ..regression import RegressionModel, weighty_rows
+from ..reported import inverse_jacobian
 from ..structured import Coefficients
+from ..sums import row_map
 from ..transforms import Identity, Logit, Transform
-from .categories import code_categories, counts, level_text, loglike_of_shares, outcome
+from .categories import (
+    categories_of,
+    code_categories,
+    counts,
+    level_text,
+    loglike_of_shares,
+    named_column,
+    outcome,
+    warn_of_empty,
+)
 from .multinomial_results import MultinomialResults
 
 MAIN = "eta1"
@@ -72,6 +85,10 @@ class MNLogit(RegressionModel):
     default_disp = True
     classes: ClassVar[bool] = True
 
+    def __init__(self, endog: Any, exog: Any = None, **arguments: Any):
+        self._declared = categories_of(endog)
+        super().__init__(endog, exog, **arguments)
+
     # -- categories and their predictors -----------------------------------------------------------------------
 
     def prepare(self, data: Data) -> Data:
@@ -79,6 +96,16 @@ class MNLogit(RegressionModel):
             data = data.with_designs({MAIN: torch.ones(data.n, 1, dtype=torch.float64, device=data.device)})
             self.design = replace(self.design, columns={MAIN: ("const",)}, terms={MAIN: {"const": slice(0, 1)}})
         data, levels = code_categories(data, self.design.response_levels, self.design.response_label)
+        warn_of_empty(
+            self._declared or categories_of(named_column(self.frame, self.endog_names)), levels, self.endog_names
+        )
+        if any(isinstance(level, float) for level in levels):
+            shown = ", ".join(map(str, levels[:4])) + ", ..." * (len(levels) > 4)
+            warnings.warn(
+                f"{self.endog_names} has {len(levels)} values that are not all whole numbers ({shown}); each is a category",
+                SpecificationWarning,
+                stacklevel=4,
+            )
         self.design = replace(self.design, response_levels=levels)
         data = super().prepare(data)
         names = self._predictor_names
@@ -202,6 +229,26 @@ class MNLogit(RegressionModel):
         lead = torch.stack([unit[j] - torch.cat([unit[:j], unit[j + 1 :]]) for j in range(self.J)])
         return lead[data.y]
 
+    def loglike_and_score(self, params: Any) -> tuple[float, Array]:
+        """Log-likelihood and its gradient, in one pass."""
+        value, score = self.sums(self._z(params), 1)
+        return float(value), inverse_jacobian(self, self._z(params)).T.numpy() @ score.numpy()
+
+    def score_factor(self, params: Any) -> Array:
+        """Derivatives of each row's log-likelihood in its linear predictors, (n, J-1)."""
+        point = self._z(params).to(self.rows.device)
+        return row_map(lambda rows: softmax_terms(self._linear(point, rows), rows.y)[1].T, self.rows).numpy()
+
+    def hessian_factor(self, params: Any) -> Array:
+        """Second derivatives of each row's log-likelihood in its linear predictors, (n, J-1, J-1)."""
+        point = self._z(params).to(self.rows.device)
+
+        def second(rows: Data) -> Tensor:
+            p = softmax_terms(self._linear(point, rows), rows.y)[2].T
+            return p[:, :, None] * p[:, None, :] - torch.diag_embed(p)
+
+        return row_map(second, self.rows).numpy()
+
     def expected_information(self, z: Tensor) -> Tensor:
         """The observed one, which does not depend on the response."""
         return -self.sums(z, 2)[2]
@@ -256,14 +303,17 @@ def softmax_terms(linear: Tensor, y: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 def softmax_hessian(x: Tensor, p: Tensor, weights: Tensor | None) -> Tensor:
     """``sum_i w_i (p_i p_i' - diag p_i) kron x_i x_i'``, of size (J-1) k.
 
-    Off the diagonal it is one product ``A'A`` with A the columns times each probability.
+    Above the diagonal these are products of the columns times one probability with the columns times another, each made
+    once; on it, of ``p (1 - p)``.
     """
     k, size = x.shape[1], len(p)
     root = p if weights is None else p * weights.sqrt()
-    a = (root.T[:, :, None] * x[:, None, :]).reshape(len(x), size * k)
-    hessian = a.T @ a
+    times = (root.T[:, :, None] * x[:, None, :]).reshape(len(x), size * k)
+    hessian = x.new_zeros(size * k, size * k)
     for j in range(size):
-        part = slice(j * k, (j + 1) * k)
+        part, rest = slice(j * k, (j + 1) * k), slice((j + 1) * k, size * k)
+        hessian[part, rest] = times[:, part].T @ times[:, rest]
+        hessian[rest, part] = hessian[part, rest].T
         w = -p[j] * (1 - p[j])
         hessian[part, part] = x.T @ (x * (w if weights is None else w * weights)[:, None])
     return hessian

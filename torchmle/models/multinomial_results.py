@@ -43,10 +43,12 @@ class MultinomialResults(DiscreteResults):
         levels = list(self.model._ynames_map.values())[1:]
         return pd.MultiIndex.from_product([levels, self.model.exog_names], names=[self.model.endog_names, None])
 
-    def cov_params(self, r_matrix: Any = None, **options: Any) -> Any:
+    def cov_params(
+        self, r_matrix: Any = None, column: Any = None, scale: float | None = None, cov_p: Any = None, other: Any = None
+    ) -> Any:
         """Covariance of the estimates, labelled by category and column; or of ``R params``."""
-        found = super().cov_params(r_matrix, **options)
-        if isinstance(found, pd.DataFrame) and found.shape == (len(self.names),) * 2:
+        found = super().cov_params(r_matrix, column, scale, cov_p, other)
+        if isinstance(found, pd.DataFrame) and found.shape == (len(self.names),) * 2 and r_matrix is None:
             found.index = found.columns = self.labels
         return found
 

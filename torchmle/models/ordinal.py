@@ -17,7 +17,6 @@ from ..coordinates import Coordinates
 from ..data import Data
 from ..errors import ModelError
 from ..formula import Rows
-from ..formula.source import Source
 from ..linalg import dependent_columns
 from ..parameters import Parameters, Values
 from ..processes import joint_factor, total
@@ -25,13 +24,16 @@ from ..regression import RegressionModel, far_centres, linear_offset, spans_cons
 from ..structured import Coefficients
 from ..transforms import Identity, Logit, Transform
 from .categories import (
+    categories_of,
     code_categories,
     counts,
     level_text,
     loglike_of_shares,
+    named_column,
     outcome,
     refuse_missing,
     refuse_unordered,
+    warn_of_empty,
 )
 from .latent import Latent, Terms, interval_terms, latent, log_probability
 from .ordinal_results import OrderedResults
@@ -78,6 +80,7 @@ class OrderedModel(RegressionModel):
     classes: ClassVar[bool] = True
 
     def __init__(self, endog: Any, exog: Any = None, offset: Any = None, distr: Any = "probit", **arguments: Any):
+        self._declared = categories_of(endog)
         if not isinstance(endog, Rows):
             refuse_unordered(endog)
             if arguments.get("missing", "none") == "none":
@@ -103,15 +106,17 @@ class OrderedModel(RegressionModel):
 
     def prepare(self, data: Data) -> Data:
         if self.design.formulas:
-            name = self.design.response[0]
-            if self.design.response_levels is not None and self.frame is not None:
-                refuse_unordered(Source(self.frame).column(name) if name in Source(self.frame) else None)
+            response = named_column(self.frame, self.design.response[0])
+            self._declared = categories_of(response)
+            if self.design.response_levels is not None:
+                refuse_unordered(response)
             data = self._without_constant(data)
         if "mu" not in data.x:
             data = data.with_designs({"mu": torch.zeros(data.n, 0, dtype=torch.float64, device=data.device)})
             self.design = replace(self.design, columns={"mu": ()}, terms={"mu": {}})
         data, levels = code_categories(data, self.design.response_levels, self.design.response_label)
         self.design = replace(self.design, response_levels=levels)
+        warn_of_empty(self._declared, levels, self.endog_names)
         self.intercepts: dict[str, int] = {}
         if self.hasconst is not False and data.x["mu"].shape[1] and spans_constant(data, "mu"):
             raise ValueError(
