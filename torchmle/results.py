@@ -18,6 +18,7 @@ from .estimates import Array, Estimates
 from .filing import Filing
 from .hypotheses import Hypotheses
 from .inference import criteria
+from .inference.bootstrap import Bootstrap, Jackknife, bootstrap, jackknife
 from .inference.delta import Delta, NaturalValues, delta
 from .inference.profile import ProfileLikelihood, profile_likelihood
 from .predictions import Predictions
@@ -208,6 +209,16 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
         return profile_likelihood(self, name, points, alpha)
 
     # -- other covariances, tables, files ----------------------------------------------------------------------
+
+    def bootstrap(
+        self, reps: int = 999, seed: Any = None, kind: str | None = None, groups: Any = None, progress: bool = False
+    ) -> Bootstrap:
+        """Estimates of resampled rows, clusters or responses; see `torchmle.inference.bootstrap.bootstrap`."""
+        return bootstrap(self, reps, seed, kind, groups, progress)
+
+    def jackknife(self, groups: Any = None, progress: bool = False) -> Jackknife:
+        """Estimates without one row, or one cluster, each in turn; see `torchmle.inference.bootstrap.jackknife`."""
+        return jackknife(self, groups, progress)
 
     def with_covariance(
         self, cov_type: str, cov_kwds: Mapping[str, Any] | None = None, use_t: bool | None = None

@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from .base import Covariance
+from .bootstrap import Bootstrap
 from .classical import OPG, Expected, FixedScale, Nonrobust
 from .cluster import Cluster
 from .hac import HAC, GroupsumHAC, PanelHAC
@@ -30,6 +31,7 @@ KINDS: Mapping[str, tuple[type[Covariance], Mapping[str, Any]]] = {
     "hac-panel": (PanelHAC, {}),
     "hac-groupsum": (GroupsumHAC, {}),
     "survey": (Survey, {}),
+    "bootstrap": (Bootstrap, {}),
 }
 SPELLINGS = {"hc0": "HC0", "hc1": "HC1", "hc2": "HC2", "hc3": "HC3", "hac": "HAC"}
 
