@@ -21,6 +21,7 @@ OF_ALGORITHMS = ("max_start_irls", "optim_hessian", "wls_method", "ridge_factor"
 OF_OUTPUT = ("full_output", "attach_wls", "retall", "skip_hessian", "scaletype", "cov_params_func")
 HARMLESS = (*STOPPING_RULES, *OF_ALGORITHMS, *OF_OUTPUT)
 HEEDED = ("warn_convergence",)
+SPELLINGS = {"xatol": "xtol", "fatol": "ftol"}  # scipy's names of options of ours
 MINIMISERS = {"nelder-mead": "nm", "l-bfgs-b": "l-bfgs"}  # scipy's names of ours
 
 
@@ -52,7 +53,7 @@ def told(method: str, options: Mapping[str, Any]) -> Told:
     options : mapping
         Keywords of `fit` that it does not name itself.
     """
-    rest = dict(options)
+    rest = {SPELLINGS.get(key, key): value for key, value in options.items()}
     name = method.lower() if isinstance(method, str) else method
     if name == "minimize":
         minimiser = str(rest.pop("min_method", "bfgs")).lower()

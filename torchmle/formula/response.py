@@ -100,7 +100,7 @@ def _class_levels(factor: Factor, classes: bool, count: int) -> tuple[Hashable, 
         shown = ", ".join(repr(level) for level in levels[:6])
         raise FormulaError(
             f"response {factor.name!r} is categorical with {len(levels)} level{'s' * (len(levels) != 1)} ({shown}); "
-            "this model needs numbers or two levels"
+            "an array with multiple columns; this model needs numbers or two levels"
         )
     return levels
 

@@ -18,6 +18,7 @@ from ..families import Family, bernoulli
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
 from .discrete_results import DiscreteResults
+from .exposure import LinearArguments
 
 
 class BinaryResults(DiscreteResults):
@@ -59,7 +60,7 @@ class BinaryResults(DiscreteResults):
         return [*super().notes(), *event]
 
 
-class BinaryModel(RegressionModel):
+class BinaryModel(LinearArguments, RegressionModel):
     """An outcome of 0 or 1 (or a share) with probability ``m(X b + offset)``."""
 
     row_arguments: ClassVar[tuple[str, ...]] = ("offset",)

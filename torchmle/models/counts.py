@@ -28,11 +28,11 @@ from . import count_starts
 from .boundaries import best_inside_or_at_a_boundary, constant_boundaries
 from .count_distributions import CountDistribution, PoissonCounts
 from .count_results import CountResults, DispersedResults
-from .exposure import with_log_exposure
+from .exposure import LinearArguments, with_log_exposure
 from .row_distribution import RowDistribution
 
 
-class CountModel(RegressionModel):
+class CountModel(LinearArguments, RegressionModel):
     """Counts with mean ``exp(X b + offset) * exposure`` and a distribution."""
 
     distribution: CountDistribution = PoissonCounts()
