@@ -440,6 +440,14 @@ REGRESSIONS = [problem for problem in PROBLEMS if issubclass(problem.model, tm.R
 CLOSED_FORMS = [p for p in REGRESSIONS if p.model.eta_derivatives is not tm.RegressionModel.eta_derivatives]
 
 
+def means(res):
+    """Predicted means of the rows of the fit, with their labels; `fittedvalues` of discrete models are linear predictors."""
+    values, index = np.asarray(res.predict()), res.model.index
+    if index is None:
+        return values
+    return pd.Series(values, index) if values.ndim == 1 else pd.DataFrame(values, index)
+
+
 @cache
 def fitted(problem):
     """The fit of the default frame, made once: results are frozen."""

@@ -112,7 +112,7 @@ def test_diagnostics_hold_residuals_and_their_quantiles(frame):
     res = tm.OLS.from_formula("y ~ x", frame).fit()
     axes = Figure().subplots(1, 3)
     first, second, third = res.plot_diagnostics(axes)
-    assert np.array_equal(first.lines[0].get_xdata(), res.fittedvalues)
+    assert np.array_equal(first.lines[0].get_xdata(), res.predict())
     assert np.array_equal(first.lines[0].get_ydata(), res.resid)
     assert np.array_equal(second.lines[1].get_ydata(), np.sort(res.resid_pearson))
     expected = second.lines[1].get_xdata()
@@ -128,7 +128,7 @@ def test_diagnostics_hold_residuals_and_their_quantiles(frame):
 def test_line_through_residuals_joins_means_of_neighbours(frame):
     res = tm.OLS.from_formula("y ~ x", frame).fit()
     line = res.plot_diagnostics(Figure().subplots(1, 3))[0].lines[1]
-    lowest = np.argsort(res.fittedvalues.to_numpy())[: len(frame) // 15]
+    lowest = np.argsort(np.asarray(res.predict()))[: len(frame) // 15]
     assert len(line.get_xdata()) == 15
     assert np.isclose(line.get_ydata()[0], res.resid.iloc[lowest].mean())
 

@@ -96,7 +96,7 @@ def plot_diagnostics(results: Results, ax: Any = None) -> Any:
     if not hasattr(results, "resid"):
         raise ValueError(f"{type(results.model).__name__} has no residuals, so there is nothing to diagnose them by")
     axes = _three_axes(ax)
-    fitted, residuals = np.asarray(results.fittedvalues), np.asarray(results.resid)
+    fitted, residuals = np.asarray(results.predict()), np.asarray(results.resid)
     standard = _standard_residuals(results, residuals)
     scatter_with_means(axes[0], fitted, residuals)
     axes[0].axhline(0, color=GREY, linewidth=1, linestyle="--", zorder=0)

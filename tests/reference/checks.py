@@ -113,7 +113,7 @@ def sum_of_log_times(fit, theirs):
 
 
 def fitted_values(fit, theirs):
-    ours = np.asarray(fit.res.fittedvalues)
+    ours = np.asarray(fit.res.predict())
     if fit.kind == "ExponentialPH":  # glm's expected counts: the cumulative hazard
         ours = fit.res.model.endog / ours
     return relative(first(ours, theirs), theirs)

@@ -188,8 +188,10 @@ class GeneralizedPoissonCounts(CountDistribution):
 
     def loglike(self, eta: Sequence[Tensor], y: Tensor, log_factorial: Tensor) -> Tensor:
         mu, c = eta[0].exp(), eta[1] * (self.power * eta[0]).exp()
-        rate = (mu + c * y) / (1 + c)
-        return y * eta[0] + (y - 1) * torch.log1p(c * y / mu) - y * torch.log1p(c) - rate - log_factorial
+        ratio, rate = c * y / mu, (mu + c * y) / (1 + c)
+        possible = ratio > -1  # a negative alpha ends the support
+        value = (y - 1) * torch.log1p(torch.where(possible, ratio, 0.0)) - y * torch.log1p(c) - rate - log_factorial
+        return torch.where(possible, y * eta[0] + value, -torch.inf)
 
     def derivatives(self, eta: Eta, y: Tensor, log_factorial: Tensor, order: int) -> tuple[Tensor, Eta, Curvature]:
         """First in eta and c, then by the chain rule: ``c_eta = power c``, ``c_alpha = mu^power``."""

@@ -113,6 +113,6 @@ class DispersedResults(CountResults):
         return [*super().problems(), *([self.boundary_message()] if self.boundary else [])]
 
     def announce(self, disp: bool = False) -> None:
-        if self.boundary:
+        if self.boundary and not self.model.secondary:
             warnings.warn(self.boundary_message(), BoundaryWarning, stacklevel=3)
         super().announce(disp)

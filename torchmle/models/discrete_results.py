@@ -7,12 +7,15 @@ from functools import cached_property
 from typing import Any
 
 import pandas as pd
+import torch
 
 from .. import report
 from ..estimates import Array, ratio
 from ..inference.distributions import chi2_tail
 from ..inference.overall import OverallTest, overall_wald
+from ..regression import linear_offset
 from ..results import Results
+from ..sums import row_map
 
 
 class DiscreteResults(Results):
