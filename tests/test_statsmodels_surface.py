@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
+import torch
 from statsmodels.iolib.summary2 import summary_col
 
 import torchmle as tm
@@ -101,7 +102,7 @@ def test_information_criteria(df, name):
         close(ours.info_criteria("tic"), theirs.info_criteria("tic"))
         close([ours.info_criteria("gbic"), ours.info_criteria("gbicp")], theirs.info_criteria("gbic"))
     close(ours.info_criteria("qaic", scale=2.0), -ours.llf + 2 * len(ours.names))
-    with pytest.raises(ValueError, match="choose from aic, bic"):
+    with pytest.raises(ValueError, match="crit must be one of aic, bic"):
         ours.info_criteria("best")
     with pytest.raises(ValueError, match="qaic needs scale="):
         ours.info_criteria("qaic")
@@ -162,6 +163,13 @@ def test_pickles_and_copies(df, name, cov_type):
         assert other.model.nobs == N
     again = pickled(ours.model).fit(cov_type=cov_type, **({"disp": 0} if name == "poisson" else {}))
     close(again.params, ours.params, 1e-10)
+
+
+def test_pickles_of_classes_made_at_run_time(df):
+    res = tm.distribution_model(torch.distributions.StudentT).from_formula("y ~ x", df).fit(fix={"df": 5.0})
+    close(pickled(res).params, res.params, 0)
+    res.remove_data()
+    close(pickled(res).predict(df), res.predict(df), 0)
 
 
 @each_model

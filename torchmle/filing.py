@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
+from io import BytesIO
 from typing import Any
 
 import pandas as pd
@@ -24,6 +25,11 @@ class Filing:
     def _results(self) -> Any:
         """The result with arrays for labelled objects, which other libraries look for behind statsmodels' wrapper."""
         return unlabelled(self)
+
+    def __reduce_ex__(self: Any, protocol: Any) -> Any:
+        if self.model.has_rows:
+            return super().__reduce_ex__(protocol)
+        return _from_bytes, (_to_bytes(self),)  # what a file holds is all there is, in a third of the space
 
     def save(self: Any, fname: Any, remove_data: bool = False) -> None:
         """Write the result to a file, without any training row; `torchmle.load` reads it.
@@ -62,6 +68,16 @@ def unlabelled(results: Any) -> Any:
         del vars(other)[name]
     vars(other)["fit"] = fit
     return other
+
+
+def _to_bytes(results: Any) -> bytes:
+    stream = BytesIO()
+    io.save(results, stream)
+    return stream.getvalue()
+
+
+def _from_bytes(content: bytes) -> Any:
+    return io.load(BytesIO(content))
 
 
 def forget_rows(results: Any) -> None:

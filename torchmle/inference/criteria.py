@@ -15,7 +15,7 @@ PENALTIES: Mapping[str, Callable[[float, float], float]] = {
     "aic": lambda k, n: 2 * k,
     "bic": lambda k, n: k * math.log(n),
     "aicc": lambda k, n: 2 * k * n / (n - k - 1) if n - k - 1 > 0 else math.inf,
-    "hqic": lambda k, n: 2 * k * math.log(math.log(n)),
+    "hqic": lambda k, n: 2 * k * math.log(math.log(n)) if n > 1 else math.nan,
 }
 MISSPECIFIED = ("tic", "gbic", "gbicp")
 
@@ -58,7 +58,7 @@ def criterion(results: Results, crit: str, dk_params: float = 0, scale: float | 
         return -2 * results.llf / scale + 2 * k
     if name not in MISSPECIFIED:
         known = ", ".join([*PENALTIES, "qaic", *MISSPECIFIED])
-        raise ValueError(f"information criterion {crit!r} is not known; choose from {known}")
+        raise ValueError(f"crit must be one of {known}, not {crit!r}")
     ratio = sandwich_ratio(results)
     if name == "tic":
         return -2 * results.llf + 2 * float(np.trace(ratio))

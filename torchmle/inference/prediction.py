@@ -222,9 +222,7 @@ def counts_of(model: RegressionModel, which: str, y_values: Any) -> list[float] 
     return np.atleast_1d(np.asarray(y_values)).tolist()
 
 
-def predicted_values(
-    model: RegressionModel, z: Tensor, data: Data, which: str, y_values: Sequence[float] | None = None
-) -> Array:
+def predicted_values(model: Any, z: Tensor, data: Data, which: str, y_values: Sequence[float] | None = None) -> Array:
     """A predicted quantity of each row at z."""
     z, function = z.to(data.device), quantity(model, which, y_values)
     return row_map(lambda block: function(model.values(model.eta(z, block)), block), data).numpy()

@@ -101,6 +101,12 @@ class DistributionModel(RegressionModel):
             return cls
         return distribution_model(getattr(torch.distributions, origin["distribution"]), origin["main"])
 
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        origin = type(self).origin()
+        if "distribution" not in origin:
+            return super().__reduce_ex__(protocol)
+        return _remade, (origin, vars(self))  # the class has no name of its own that pickle could look up
+
     def at(self, p: Values) -> torch.distributions.Distribution:
         """The distribution of each row."""
         arguments: dict[str, Any] = {}
@@ -144,6 +150,13 @@ class DistributionModel(RegressionModel):
             for end in ends:
                 found |= (y == end) & ~torch.isfinite(self.at(Values(real, self.parameters)).log_prob(y))
         return found
+
+
+def _remade(origin: Mapping[str, str], state: Mapping[str, Any]) -> Any:
+    """A model of a distribution from what a pickle holds."""
+    model: Any = object.__new__(DistributionModel.from_origin(origin))
+    vars(model).update(state)
+    return model
 
 
 FROZEN: Mapping[str, Callable[..., Any]] = {

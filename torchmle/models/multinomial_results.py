@@ -43,14 +43,10 @@ class MultinomialResults(DiscreteResults):
         levels = list(self.model._ynames_map.values())[1:]
         return pd.MultiIndex.from_product([levels, self.model.exog_names], names=[self.model.endog_names, None])
 
-    def cov_params(
-        self, r_matrix: Any = None, column: Any = None, scale: float | None = None, cov_p: Any = None, other: Any = None
-    ) -> Any:
-        """Covariance of the estimates, labelled by category and column; or of ``R params``."""
-        found = super().cov_params(r_matrix, column, scale, cov_p, other)
-        if isinstance(found, pd.DataFrame) and found.shape == (len(self.names),) * 2 and r_matrix is None:
-            found.index = found.columns = self.labels
-        return found
+    def _square(self, matrix: Array) -> Any:
+        """A copy labelled by category and column."""
+        found = super()._square(matrix)
+        return found.set_axis(self.labels, axis=0).set_axis(self.labels, axis=1) if self.model.design.pandas else found
 
     def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
         """Intervals with coverage 1 - alpha: a frame labelled by category and column, or an array (J-1, k, 2)."""
@@ -91,10 +87,11 @@ class MultinomialResults(DiscreteResults):
 
         Returns
         -------
-        DataFrame with columns 0 ... J-1 (Series for one category), or ndarray
+        DataFrame with columns 0 ... J-1 (Series for one category), or ndarray; an ndarray for the rows of the fit
         """
         data, index = prediction.new_rows(self.model, exog, transform, arguments)
-        return self._rows_of(prediction.predicted_values(self.model, self.fit.z, data, which), index)
+        values = prediction.predicted_values(self.model, self.fit.z, data, which)
+        return self._rows_of(values, None if exog is None else index)
 
     def _rows_of(self, values: Array, index: pd.Index | None) -> Any:
         if values.ndim == 2:
