@@ -49,7 +49,7 @@ def criterion(results: Results, crit: str, dk_params: float = 0, scale: float | 
     ValueError
         An unknown criterion, or qaic without a scale.
     """
-    name, k, n = crit.lower(), results.k_free + dk_params, results.nobs
+    name, k, n = crit.lower(), results.k_free + dk_params, results.fit.nobs
     if name in PENALTIES:
         return -2 * results.llf + PENALTIES[name](k, n)
     if name == "qaic":

@@ -16,6 +16,8 @@ from ..covariance import Covariance, Expected
 from ..data import Data
 from ..errors import SpecificationWarning
 from ..families import Binomial, Family, Gaussian, links
+from ..families.saving import describe, restore
+from ..formula import Design
 from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
@@ -95,6 +97,14 @@ class GLM(GLMSurface, RegressionModel):
         self.family.warn_of_domain()
 
     # -- rows --------------------------------------------------------------------------------------------------
+    def state(self) -> dict[str, Any]:
+        return {**super().state(), "described": describe(self.family)}
+
+    @classmethod
+    def without_rows(cls, design: Design, shift: Mapping[str, Tensor], state: Mapping[str, Any]) -> Any:
+        rest = {name: value for name, value in state.items() if name != "described"}
+        return super().without_rows(design, shift, {**rest, "family": restore(state["described"])})
+
 
     def prepare(self, data: Data) -> Data:
         if data.y.ndim == 2 or data.get("n_trials") is not None:

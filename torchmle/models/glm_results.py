@@ -13,7 +13,7 @@ import pandas as pd
 from .. import report
 from ..estimates import Array
 from ..families import Binomial
-from ..inference import prediction
+from ..inference import criteria, prediction
 from ..inference.mle_influence import GLMInfluence
 from ..null import constant_only
 from ..results import Results
@@ -107,28 +107,18 @@ class GLMResults(Results):
         """Raftery's (1995) criterion, deviance - df_resid log n."""
         return self.deviance - self.df_resid * math.log(self.fit.nobs)
 
-    def info_criteria(self, crit: str, scale: float | None = None, dk_params: int = 0) -> float:
-        """An information criterion by its name.
+    def info_criteria(  # type: ignore[override]  # statsmodels' order of arguments
+        self, crit: str, scale: float | None = None, dk_params: float = 0
+    ) -> float:
+        """An information criterion by its name; see `torchmle.inference.criteria.criterion`.
 
-        Parameters
-        ----------
-        crit : {"aic", "bic", "qaic"}
-            "qaic" is ``-2 llf / scale + 2 k`` with the log-likelihood at unit dispersion (Lebreton and others 1992).
-        scale : float
-            For "qaic": the overdispersion of the largest model compared.
-        dk_params : int
-            Parameters to count beside the coefficients: 1 for an estimated dispersion.
+        "qaic" takes the log-likelihood at unit dispersion, and is for families without a dispersion of their own.
         """
-        k = self.k_free + dk_params
-        if crit.lower() == "aic":
-            return -2 * self.llf + 2 * k
-        if crit.lower() == "bic":
-            return -2 * self.llf + k * math.log(self.fit.nobs)
-        if crit.lower() != "qaic":
-            raise ValueError(f"crit must be 'aic', 'bic' or 'qaic', not {crit!r}")
-        if scale is None or self.family.estimates_scale:
-            raise ValueError("'qaic' is for Binomial, Poisson and NegativeBinomial and needs a scale")
-        return -2 * self.llf_scaled(1.0) / scale + 2 * k
+        if crit.lower() != "qaic" or scale is None:
+            return criteria.criterion(self, crit, dk_params)
+        if self.family.estimates_scale:
+            raise ValueError("'qaic' is for Binomial, Poisson and NegativeBinomial")
+        return -2 * self.llf_scaled(1.0) / scale + 2 * (self.k_free + dk_params)
 
     def pseudo_rsquared(self, kind: str = "cs") -> float:
         """Pseudo R-squared: "cs" by Cox and Snell, "mcf" by McFadden."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -51,7 +52,7 @@ class GLMSurface(LinearArguments, Base):
 
     family: Family
     scaletype: Any = None
-    given_names: dict[str, str]
+    given_names: Mapping[str, str] = MappingProxyType({})
 
     @property
     def link(self) -> links.Link:
