@@ -387,7 +387,7 @@ COUNT_PROBLEMS = ["poisson", *(name for name, _ in ANALYTIC)]
 def test_probabilities_add_up_to_one_and_to_the_moments(name):
     res = fitted(BY_NAME[name])
     y = np.arange(1500)
-    p = res.predict(which="prob", y_values=y).to_numpy()
+    p = res.predict(which="prob", y_values=y)
     # a negative alpha of the generalized Poisson ends the support, and some probability with it
     tolerance = 2e-3 if name == "generalized-1" else 1e-6
     np.testing.assert_allclose(p.sum(1), 1.0, atol=tolerance)
@@ -403,8 +403,8 @@ def test_distributions_say_the_same_as_predictions(name):
     np.testing.assert_allclose(np.squeeze(distribution.var()), res.predict(which="var"), rtol=1e-10)
     probabilities = res.predict(which="prob", y_values=[0, 3])
     for column, value in enumerate((0, 3)):
-        np.testing.assert_allclose(distribution.pmf(value), probabilities[column], rtol=1e-9)
-    np.testing.assert_allclose(distribution.cdf(1), res.predict(which="prob", y_values=[0, 1]).sum(axis=1), rtol=1e-9)
+        np.testing.assert_allclose(distribution.pmf(value), probabilities[:, column], rtol=1e-9)
+    np.testing.assert_allclose(distribution.cdf(1), res.predict(which="prob", y_values=[0, 1]).sum(1), rtol=1e-9)
     median = distribution.ppf(0.5)
     assert (distribution.cdf(median) >= 0.5).all() and (distribution.cdf(median - 1) < 0.5).all()
     draws = distribution.rvs(size=(400, res.model.rows.n), random_state=np.random.default_rng(0))
@@ -476,3 +476,47 @@ def test_columns_on_odd_scales_and_large_counts():
     df["y"] = rng.negative_binomial(50, 50 / (50 + mu)).astype(float)
     res = smf.negativebinomial("y ~ income", df).fit(disp=False)
     assert res.converged and abs(res.params["alpha"] - 0.02) < 0.01
+
+
+def test_probabilities_of_new_rows_have_their_labels():
+    res, df = fitted(BY_NAME["negbin-2"]), BY_NAME["negbin-2"].frame()
+    found = res.predict(df[10:13], which="prob", y_values=[0, 4])
+    assert list(found.columns) == [0, 1] and list(found.index) == [10, 11, 12]
+    np.testing.assert_allclose(found, res.predict(which="prob", y_values=[0, 4])[10:13])
+    table = res.get_prediction(df[10:13], which="prob", y_values=[0, 4]).summary_frame()
+    np.testing.assert_allclose(table["predicted"], found.to_numpy().ravel())
+    gradient = np.array([[h.predict(df[10:11], which="prob", y_values=[4]).iloc[0, 0] for h in moved(res, 1e-4, j)]
+                         for j in range(4)]) @ [1, -1] / 2e-4  # fmt: skip
+    assert table["se"].iloc[1] == pytest.approx(np.sqrt(gradient @ res.covariance_array @ gradient), rel=1e-5)
+
+
+def moved(res, step, j):
+    """Results with one parameter held a step above and below its estimate, the others where they are."""
+    for sign in (1, -1):
+        at = dict(zip(res.names, res.params_array + sign * step * np.eye(len(res.names))[j], strict=True))
+        yield BY_NAME["negbin-2"].build(BY_NAME["negbin-2"].frame()).fit(fix=at, disp=False, cov_type=None)
+
+
+@pytest.mark.parametrize("name", ["negbin-2", "negbin-1", "negbin-p", "generalized-1", "generalized-2"])
+def test_factors_of_rows_make_the_score_and_the_hessian(name):
+    res = fitted(BY_NAME[name])
+    at = res.params_array + 0.5 * res._bse
+    x, model = res.model.exog, res.model
+    (mean, alpha), (h, mixed, bend) = model.score_factor(at), model.hessian_factor(at)
+    np.testing.assert_allclose(np.column_stack([mean[:, None] * x, alpha]), model.score_obs(at), rtol=1e-9, atol=1e-12)
+    whole = np.block([[(x.T * h) @ x, (x.T @ mixed)[:, None]], [mixed @ x, bend.sum()]])
+    np.testing.assert_allclose(whole, model.hessian(at), rtol=1e-9)
+
+
+def test_information_ratio():
+    res = smf.poisson("y ~ x + w", BY_NAME["poisson"].frame()).fit(disp=False)
+    exog = sm.add_constant(BY_NAME["poisson"].frame()[["x", "w"]])
+    for cov_type in ("nonrobust", "HC0"):
+        expected = sm.Poisson(BY_NAME["poisson"].frame()["y"], exog).fit(disp=0, cov_type=cov_type, tol=1e-12)
+        np.testing.assert_allclose(res.with_covariance(cov_type).im_ratio, expected.im_ratio, rtol=1e-6, atol=1e-8)
+
+
+def test_fitted_values_are_linear_predictors_without_offset():
+    res = fitted(BY_NAME["negbin-2"])
+    np.testing.assert_allclose(res.fittedvalues, res.model.exog @ res.params[:3], rtol=1e-12)
+    assert res.fittedvalues.index.equals(res.model.index)

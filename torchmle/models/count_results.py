@@ -66,6 +66,7 @@ class CountResults(DiscreteResults):
         if which != "prob":
             return super().predict(exog, transform, which, **arguments)
         data, index = new_rows(self.model, exog, transform, arguments)
+        index = None if exog is None else index
         return labelled(
             predicted_values(self.model, self.fit.z, data, which, counts_of(self.model, which, y_values)), index
         )

@@ -29,10 +29,11 @@ from .boundaries import best_inside_or_at_a_boundary, constant_boundaries
 from .count_distributions import CountDistribution, PoissonCounts
 from .count_results import CountResults, DispersedResults
 from .exposure import LinearArguments, with_log_exposure
+from .penalised import Lasso
 from .row_distribution import RowDistribution
 
 
-class CountModel(LinearArguments, RegressionModel):
+class CountModel(LinearArguments, Lasso, RegressionModel):
     """Counts with mean ``exp(X b + offset) * exposure`` and a distribution."""
 
     distribution: CountDistribution = PoissonCounts()
@@ -101,6 +102,31 @@ class CountModel(LinearArguments, RegressionModel):
         return best_inside_or_at_a_boundary(
             self, lambda at: search(restrictions, start_params, method, at, **options), restrictions
         )
+
+    def score_factor(self, params: Any) -> Any:
+        """Derivatives of each row's log-likelihood in its linear predictor and, after it in a tuple, in a constant alpha."""
+        g = super().score_factor(params)
+        if not self._has_constant_alpha:
+            return g
+        slope, _ = self._alpha_slopes(params)
+        return g[:, 0], g[:, 1] / slope
+
+    def hessian_factor(self, params: Any) -> Any:
+        """Second derivatives as `score_factor` has the first: in the predictor, mixed, and in alpha."""
+        h = super().hessian_factor(params)
+        if not self._has_constant_alpha:
+            return h
+        slope, bend = self._alpha_slopes(params)
+        return h[:, 0, 0], h[:, 0, 1] / slope, (h[:, 1, 1] - self.score_factor(params)[1] * bend) / slope**2
+
+    @property
+    def _has_constant_alpha(self) -> bool:
+        return list(self.parameters) == ["mu", "alpha"] and "alpha" not in self.rows.x
+
+    def _alpha_slopes(self, params: Any) -> tuple[float, float]:
+        """First two derivatives of alpha on the real line where it is estimated."""
+        alpha = float(np.asarray(params)[-1])
+        return (alpha, alpha) if isinstance(self.parameters["alpha"], Log) else (1.0, 0.0)
 
     # -- predictions -------------------------------------------------------------------------------------------
 

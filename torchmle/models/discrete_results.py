@@ -6,6 +6,7 @@ import math
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import torch
 
@@ -36,6 +37,18 @@ class DiscreteResults(Results):
         known = row_map(lambda block: torch.zeros_like(block.y) + linear_offset(block), data)
         linear = row_map(lambda block: self.model.eta(z, block)[0], data)
         return self._series_of_rows((linear - known).numpy())
+
+    @property
+    def im_ratio(self) -> Array:
+        """Covariance of the scores times the inverse information, near the identity where the model is right, (k, k).
+
+        With a robust covariance V: ``V (-H)``, as in statsmodels.
+        """
+        information = -self.hessian()
+        if self.covariance_is_robust:
+            return self.covariance_array @ information
+        scores = self.score_obs()
+        return np.asarray(np.linalg.solve(information, scores.T @ scores), dtype=float)
 
     @property
     def llr(self) -> float:
