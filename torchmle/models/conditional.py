@@ -7,6 +7,7 @@ from functools import cached_property
 from typing import Any, ClassVar
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 
@@ -16,6 +17,7 @@ from ..estimates import Array
 from ..formula import Rows, constant_columns, late_column
 from ..likelihood import LikelihoodModel
 from ..linalg import dependent_columns, triangular_factor
+from ..sampling import of_rows
 from ..structured import Coefficients
 from ..sums import row_map
 from . import chosen
@@ -69,6 +71,8 @@ class ConditionalLogit(LikelihoodModel):
     def __init__(self, endog: Any, exog: Any = None, *, groups: Any = None, **arguments: Any):
         if groups is None and not isinstance(endog, Rows):
             raise ValueError("'groups' is a required argument: the labels of the groups, or the name of their column")
+        if arguments.get("process_group") is not None:
+            raise ValueError("ConditionalLogit does not share groups out to processes: fit it in one")
         super().__init__(endog, exog, groups=groups, **arguments)
 
     # -- groups ------------------------------------------------------------------------------------------------
@@ -89,7 +93,10 @@ class ConditionalLogit(LikelihoodModel):
         sizes, ones = group_sizes(data)
         informative = (ones > 0) & (ones < sizes)
         self._leave_out(sizes, informative)
-        data = data.take(informative[data.groups])
+        return self._arranged(data.take(informative[data.groups]))
+
+    def _arranged(self, data: Data) -> Data:
+        """Groups as rows; their members, one after the other, go into the model."""
         codes = data.groups.unique(return_inverse=True)[1]
         self.order = torch.argsort(codes, stable=True)
         self.members = data.with_columns(groups=codes)
@@ -103,8 +110,6 @@ class ConditionalLogit(LikelihoodModel):
         return Data(ones.double(), {}, columns)
 
     def _checked(self, data: Data) -> Data:
-        if data.group is not None:
-            raise ValueError("ConditionalLogit does not share groups out to processes: fit it in one")
         if "groups" not in data.columns:
             raise ValueError("'groups' is a required argument: the labels of the groups, or the name of their column")
         if "X" not in data.x:
@@ -115,9 +120,10 @@ class ConditionalLogit(LikelihoodModel):
 
     def _leave_out(self, sizes: Tensor, informative: Tensor) -> None:
         """Take note of groups without variation, and their rows out of the index."""
-        groups, rows = int((~informative).sum()), int(sizes[~informative].sum())
+        gone = ~informative & (sizes > 0)
+        groups, rows = int(gone.sum()), int(sizes[gone].sum())
         self.left_out = [groups, rows]
-        if len(sizes) == groups:
+        if not bool(informative.any()):
             raise ValueError(
                 f"{self.endog_names} is constant in all {groups} groups: they say nothing of the coefficients"
             )
@@ -147,10 +153,10 @@ class ConditionalLogit(LikelihoodModel):
 
     def keep_rows(self, mask: np.ndarray) -> Any:
         """The same model of fewer groups."""
-        other = super().keep_rows(mask)
-        other.index, other.kept = self.index, self.kept
-        other.dropped_rows = self.dropped_rows
-        other._keep_members(mask[self.members.groups.cpu().numpy()])
+        other: Any = of_rows(self, torch.from_numpy(mask))
+        kept = mask[self.members.groups.cpu().numpy()]
+        other._rows = other._arranged(self.members.take(kept))
+        other._keep_members(kept)
         return other
 
     def row_column(self, value: Any, name: str) -> np.ndarray:
@@ -159,8 +165,8 @@ class ConditionalLogit(LikelihoodModel):
         if len(values) == self.members.n:
             values = values[self.order.cpu().numpy()]
             first = self.rows.first.cpu().numpy()
-            each = np.repeat(values[first], self.rows.size.cpu().numpy())
-            if not bool((each == values).all()):
+            codes = pd.factorize(values)[0]  # by which missing values are equal to each other
+            if not bool((np.repeat(codes[first], self.rows.size.cpu().numpy()) == codes).all()):
                 raise ValueError(f"{name} differ within a group: clusters must be made of whole groups")
             return values[first]
         return super().row_column(value, name)

@@ -54,6 +54,11 @@ class ConditionalResults(DiscreteResults):
         )
 
     @property
+    def fittedvalues(self) -> Any:
+        """Probabilities of y = 1 for the rows of the fit, given how many of their group have it."""
+        return self.predict()
+
+    @property
     def title(self) -> str:
         return "Conditional Logit Model Regression Results"
 
