@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Data
+from ..influence_plots import InfluencePlots
 from ..sums import row_map
 from .distributions import f_tail, two_sided
 from .multiple import adjusted
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-class OLSInfluence:
+class OLSInfluence(InfluencePlots):
     """Leverages, studentised residuals and what follows from leaving out single rows.
 
     Names are statsmodels'.  Rows are those of the fit; arrays have shape (n,) unless said otherwise.

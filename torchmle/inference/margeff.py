@@ -149,7 +149,9 @@ def get_margeff(
     x = next(iter(model.rows.x.values())).double()
     constant = (x.amax(0) == x.amin(0)).cpu().numpy()
     names = [name for name, flat in zip(known.names, constant, strict=True) if not flat]
-    moves = _moves(names, x[:, torch.as_tensor(~constant, device=x.device)], at, method, dummy, count)
+    moves: list[Move] = [Slope(name) for name in names]
+    if dummy or count:
+        moves = _moves(names, x[:, torch.as_tensor(~constant, device=x.device)], at, method, dummy, count)
     point = _point(results, known, at, atexog, constant)
     options = {"method": method, "at": at}
     if at == "all":

@@ -97,9 +97,12 @@ class MLEInfluence(InfluencePlots):
                 stacklevel=2,
             )
             return None
-        return self._of_rows(
-            lambda z, block: ((mean_gradients(model, z, block) @ bread) * response_gradients(model, z, block)).sum(1)
-        )
+
+        def leverage(z: Tensor, block: Data) -> Tensor:
+            slopes = mean_gradients(model, z, block) @ bread.to(z.device)
+            return weighted((slopes * response_gradients(model, z, block)).sum(1), block)
+
+        return self._of_rows(leverage)
 
     @cached_property
     def hat_matrix_exog_diag(self) -> Array:
@@ -118,26 +121,32 @@ class MLEInfluence(InfluencePlots):
             return 1.0
         return np.where(self.hat_matrix_diag < 1 - 1e-12, 1 - self.hat_matrix_diag, np.nan)
 
-    def _of_rows(self, function: Any) -> Array:
-        """A function of z and a block for each row, times frequencies."""
-        data = self.results.model.rows
+    def _of_rows(self, function: Callable[[Tensor, Data], Tensor], data: Data | None = None) -> Array:
+        """A function of z and a block, row by row."""
+        data = self.results.model.rows if data is None else data
         z = self.results.fit.z.to(data.device)
-
-        return row_map(lambda block: weighted(function(z, block), block), data).numpy()
+        return row_map(lambda block: function(z, block), data).numpy()
 
     # -- changes ---------------------------------------------------------------------------------------------------
 
-    @cached_property
-    def _changes(self) -> Array:
-        """Estimate less that of the other rows, in the coordinates of the fit, (n, k)."""
-        model, bread = self.results.model, self._bread
-        steps = self._of_rows(lambda z, block: model.block_scores(z, block) @ bread.to(z.device))
-        return (steps.T / self._free).T
+    def _of_changes(self, function: Callable[[Tensor, Tensor, Data], Tensor]) -> Array:
+        """A function of z, of the estimate less that of the other rows (n, k) in z, and of a block; row by row."""
+        model = self.results.model
+        free = np.broadcast_to(self._free, (self.nobs,)).copy()
+        data = model.rows.with_columns(free=torch.as_tensor(free, device=model.rows.device))
+        bread = self._bread.to(data.device)
+
+        def rows(z: Tensor, block: Data) -> Tensor:
+            steps = weighted(model.block_scores(z, block), block) @ bread / block.free[:, None]
+            return function(z, steps, block)
+
+        return self._of_rows(rows, data)
 
     @cached_property
     def d_params(self) -> Array:
         """Estimate less the estimate from the other rows, (n, k)."""
-        return self._changes @ self.results._jacobian.detach().numpy().T
+        jacobian = self.results._jacobian.detach().T
+        return self._of_changes(lambda z, change, block: change @ jacobian.to(z.device))
 
     @cached_property
     def dfbetas(self) -> Array:
@@ -152,16 +161,15 @@ class MLEInfluence(InfluencePlots):
     @cached_property
     def cooks_distance(self) -> tuple[Array, Array]:
         """``d' V^-1 d / k`` with V the covariance of the estimates, and p-values of F(k, n - k)."""
-        distance = (self.d_params * np.linalg.solve(self.cov_params, self.d_params.T).T).sum(1) / self.k_params
-        return distance, f_tail(distance, self.k_params, self.results.df_resid)
+        inverse = scaled_inverse(self.results.covariance_z)
+        squares = self._of_changes(lambda z, change, block: ((change @ inverse.to(z.device)) * change).sum(1))
+        return squares / self.k_params, f_tail(squares / self.k_params, self.k_params, self.results.df_resid)
 
     @cached_property
     def d_fittedvalues(self) -> Array:
         """Change of the fitted mean of each row as it is left out."""
-        model, data = self.results.model, self.results.model.rows
-        z = self.results.fit.z.to(data.device)
-        slopes = row_map(lambda block: mean_gradients(model, z, block), data).numpy()
-        return (slopes * self._changes).sum(1)
+        model = self.results.model
+        return self._of_changes(lambda z, change, block: (mean_gradients(model, z, block) * change).sum(1))
 
     @cached_property
     def _prediction(self) -> Prediction:
@@ -175,12 +183,13 @@ class MLEInfluence(InfluencePlots):
     @cached_property
     def d_linpred(self) -> Array:
         """Change of the linear predictor of each row as it is left out."""
-        data, main = self.results.model.rows, self.results.model.layout.blocks[0]
-        change = self._changes[:, main.reals]
-        if main.name not in data.x:
-            return change[:, 0]
-        centred = row_map(lambda block: block.x[main.name], data).numpy()
-        return (centred * change).sum(1)
+        main = self.results.model.layout.blocks[0]
+
+        def rows(z: Tensor, change: Tensor, block: Data) -> Tensor:
+            x = block.x.get(main.name)
+            return change[:, main.reals.start] if x is None else (x * change[:, main.reals]).sum(1)
+
+        return self._of_changes(rows)
 
     @property
     def d_linpred_scaled(self) -> Array:
@@ -201,7 +210,9 @@ class MLEInfluence(InfluencePlots):
         def rows(z: Tensor, block: Data) -> Tensor:
             _, g, h = model.eta_derivatives(model.eta(z, block), block, 2)
             frequency = block.get("freq_weights")
-            share = 1.0 if frequency is None else frequency.rsqrt()  # a sum over equal rows, as a score of their sum
+            share = (
+                1.0 if frequency is None else frequency.sqrt()
+            )  # the score of equal rows over the root of their curvature
             return share * g[0] / torch.where(h[0][0] < 0, -h[0][0], torch.nan).sqrt()
 
         return self._of_rows(rows) / np.sqrt(self.scale) / np.sqrt(self._free)
@@ -284,7 +295,11 @@ class GLMInfluence(MLEInfluence):
     @cached_property
     def hat_matrix_diag(self) -> Array:
         model, bread = self.results.model, self._bread
-        return self._of_rows(lambda z, block: model.block_leverage(z, block, bread.to(z.device), not self.observed))
+
+        def leverage(z: Tensor, block: Data) -> Tensor:
+            return weighted(model.block_leverage(z, block, bread.to(z.device), not self.observed), block)
+
+        return self._of_rows(leverage)
 
     @cached_property
     def cooks_distance(self) -> tuple[Array, Array]:
@@ -292,6 +307,13 @@ class GLMInfluence(MLEInfluence):
         assert isinstance(self._free, np.ndarray)
         distance = self.resid_studentized**2 * self.hat_matrix_diag / self._free / self.k_vars
         return distance, f_tail(distance, self.k_vars, self.results.df_resid)
+
+
+def scaled_inverse(covariance: Tensor) -> Tensor:
+    """Inverse of a covariance matrix on the directions that vary, whatever the units of its variables."""
+    sd = covariance.diagonal().sqrt()
+    unit = torch.where(sd > 0, sd, 1.0)
+    return torch.linalg.pinv(covariance / torch.outer(unit, unit), hermitian=True) / torch.outer(unit, unit)
 
 
 def mean_gradients(model: RegressionModel, z: Tensor, block: Data) -> Tensor:
