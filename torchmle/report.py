@@ -78,9 +78,11 @@ def scale_notes(results: Results) -> list[str]:
         given = formula is not None and block is not results.model.layout.blocks[0]
         if given and transform is not None and not isinstance(transform, Identity):
             notes.append(f"{block.name}[...] are coefficients of {type(transform).__name__.lower()}({block.name})")
-    fixed = [
-        name for name, held in zip(results.names, results.fixed, strict=True) if held and name not in results.at_bounds
-    ]
+    zero = np.asarray(results.names)[results.trimmed].tolist() if hasattr(results, "trimmed") else []
+    fixed = [name for name, held in zip(results.names, results.fixed, strict=True) if held]
+    fixed = [name for name in fixed if name not in results.at_bounds and name not in zero]
+    if hasattr(results, "trimmed"):
+        notes.append(f"Fitted with a penalty on absolute values, which set to zero: {', '.join(zero) or 'nothing'}")
     if fixed:
         notes.append(f"Held fixed: {', '.join(fixed)}")
     if hasattr(results, "constraints"):

@@ -184,12 +184,13 @@ def t_test(results: Results, r_matrix: Any, cov_p: Any = None, use_t: bool | Non
     """Test each row of a hypothesis on its own."""
     matrix, values = constraint(results.names, r_matrix)
     covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
-    involved = _involved(matrix)
-    sd = np.sqrt(
-        np.einsum("ij,jk,ik->i", matrix[:, involved], covariance[np.ix_(involved, involved)], matrix[:, involved])
-    )
+    unknown, gone = np.isnan(np.diag(covariance)), np.isnan(results.params_array)
+    sd = np.sqrt(np.einsum("ij,jk,ik->i", matrix, np.where(np.isnan(covariance), 0.0, covariance), matrix))
+    sd[(matrix[:, unknown] != 0).any(1)] = np.nan  # a row that speaks of it, not the others
+    effect = matrix @ np.where(gone, 0.0, results.params_array)
+    effect[(matrix[:, gone] != 0).any(1)] = np.nan
     df = results.df_inference if (results.use_t if use_t is None else use_t) else None
-    return TTest(matrix[:, involved] @ results.params_array[involved], sd, values, df)
+    return TTest(effect, sd, values, df)
 
 
 def wald_test(
@@ -222,6 +223,9 @@ def wald_test(
     matrix, values = constraint(results.names, r_matrix)
     covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
     involved = _involved(matrix)
+    if hasattr(results, "trimmed") and results.trimmed[involved].any():
+        names = ", ".join(np.asarray(results.names)[involved][results.trimmed[involved]])
+        raise ValueError(f"a penalty has set {names} to zero, and there is no covariance of that with which to test it")
     matrix, covariance = matrix[:, involved], covariance[np.ix_(involved, involved)]
     difference = matrix @ results.params_array[involved] - values
     if invcov is not None:

@@ -19,6 +19,7 @@ from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
 from .discrete_results import DiscreteResults
 from .exposure import LinearArguments
+from .penalised import Lasso
 
 
 class BinaryResults(DiscreteResults):
@@ -60,7 +61,7 @@ class BinaryResults(DiscreteResults):
         return [*super().notes(), *event]
 
 
-class BinaryModel(LinearArguments, RegressionModel):
+class BinaryModel(LinearArguments, Lasso, RegressionModel):
     """An outcome of 0 or 1 (or a share) with probability ``m(X b + offset)``."""
 
     row_arguments: ClassVar[tuple[str, ...]] = ("offset",)

@@ -27,9 +27,10 @@ from ..transforms import Identity
 from .exposure import with_log_exposure
 from .glm_results import GLMResults
 from .glm_surface import GLMSurface, told_scale
+from .penalised import ElasticNet
 
 
-class GLM(GLMSurface, RegressionModel):
+class GLM(GLMSurface, ElasticNet, RegressionModel):
     """A generalised linear model: ``E[y] = m(X b + offset)``, ``Var[y] = scale V(mu) / var_weights``.
 
     Estimates maximise the likelihood, which does not depend on the dispersion; families without a fixed dispersion
@@ -96,7 +97,6 @@ class GLM(GLMSurface, RegressionModel):
         self.parameters = {"mu": self.family.link.transform}  # type: ignore[misc]  # this model's own
         self.family.warn_of_domain()
 
-    # -- rows --------------------------------------------------------------------------------------------------
     def state(self) -> dict[str, Any]:
         return {**super().state(), "described": describe(self.family)}
 
@@ -105,6 +105,7 @@ class GLM(GLMSurface, RegressionModel):
         rest = {name: value for name, value in state.items() if name != "described"}
         return super().without_rows(design, shift, {**rest, "family": restore(state["described"])})
 
+    # -- rows --------------------------------------------------------------------------------------------------
 
     def prepare(self, data: Data) -> Data:
         if data.y.ndim == 2 or data.get("n_trials") is not None:
@@ -205,7 +206,7 @@ class GLM(GLMSurface, RegressionModel):
         self, cov_type: str | None, cov_kwds: Mapping[str, Any] | None, method: str
     ) -> Covariance | None:
         plain = cov_type is not None and cov_type.lower() == "nonrobust" and not cov_kwds
-        if plain and method == "irls" and not self.family.is_canonical:  # else expected is observed
+        if plain and method.lower() == "irls" and not self.family.is_canonical:  # else expected is observed
             return Expected(name="nonrobust")
         return super().choose_covariance(cov_type, cov_kwds, method)
 

@@ -35,11 +35,12 @@ from .categories import (
     warn_of_empty,
 )
 from .multinomial_results import MultinomialResults
+from .penalised import Lasso
 
 MAIN = "eta1"
 
 
-class MNLogit(RegressionModel):
+class MNLogit(Lasso, RegressionModel):
     """Multinomial logit: ``P(y = j) = exp(x'b_j) / sum_l exp(x'b_l)``, with b of the first category zero.
 
     There is one linear predictor for each category but the first, and all of them share the columns of one design,
