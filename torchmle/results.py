@@ -84,6 +84,8 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
         if self.fit.coordinates.spanned:
             text = f"The design matrix is rank-deficient: estimates are the shortest of many; {self._spanned}"
             warnings.warn(text, RankWarning, stacklevel=3)
+        if self.covariance_is_robust and self.fit.inverse.definite:
+            _ = self.estimate  # what cannot be computed is refused here, not at the first look
         if disp:
             report.display(self)
 

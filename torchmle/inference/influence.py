@@ -197,6 +197,12 @@ class OLSInfluence(InfluencePlots):
         }
         return pd.DataFrame({**changes, **measures}, index=self.results.model.index)
 
+    def summary_table(self, float_fmt: str = "%6.3f") -> str:
+        """Response, fitted value and measures of each row as text, without the changes in estimates."""
+        measures = self.summary_frame().iloc[:, len(self.results.names) :]
+        fitted = np.asarray(self.results.fittedvalues)
+        return measures.assign(endog=self.endog, fitted=fitted).to_string(float_format=lambda value: float_fmt % value)
+
 
 def outlier_test(
     results: LinearResults,
