@@ -107,7 +107,7 @@ class CLogLog(Transform):
     domain = (0.0, 1.0)
 
     def __call__(self, real: Tensor) -> Tensor:
-        return -torch.expm1(-real.exp())
+        return _one_minus_exp(-real.clamp_max(700.0).exp())  # beyond, the slope has long been 0
 
     def inverse(self, natural: Tensor) -> Tensor:
         return torch.log(-torch.log1p(-natural))
@@ -143,7 +143,7 @@ class LogComplement(Transform):
     domain = (0.0, 1.0)
 
     def __call__(self, real: Tensor) -> Tensor:
-        return -torch.expm1(real)
+        return _one_minus_exp(real)
 
     def inverse(self, natural: Tensor) -> Tensor:
         return torch.log1p(-natural)
@@ -254,3 +254,8 @@ class Interval(Transform):
 
     def __repr__(self) -> str:
         return f"Interval({self.low:g}, {self.high:g})"
+
+
+def _one_minus_exp(x: Tensor) -> Tensor:
+    """1 - exp(x) of negative x, in digits that its automatic derivative keeps: that of expm1 is expm1 + 1."""
+    return torch.where(x < -1, 1 - x.exp(), -torch.expm1(x))

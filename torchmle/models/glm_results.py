@@ -36,6 +36,11 @@ class GLMResults(Results):
         return int(self.model.rows.n)
 
     @property
+    def estimates_dispersion(self) -> bool:  # type: ignore[override]
+        """Whether the dispersion is estimated, by the family's nature."""
+        return bool(self.family.estimates_scale)
+
+    @property
     def df_resid(self) -> float:
         """Observations, frequencies counted, less coefficients."""
         return float(self.fit.nobs - self.fit.rank)
@@ -195,7 +200,10 @@ class GLMResults(Results):
     def resid_pearson(self) -> Any:
         """``sqrt(n w) (y - mu) / sqrt(V)``, not divided by the scale."""
         weight = np.sqrt(self._n_trials * self._var_weights)
-        return self._of_rows(weight * (self.model.endog - self.mu) / np.sqrt(self.family.variance(self.mu)))
+        rest = self.model.endog - self.mu
+        with np.errstate(divide="ignore", invalid="ignore"):
+            values = weight * rest / np.sqrt(self.family.variance(self.mu))
+        return self._of_rows(np.where(rest == 0, 0.0, values))  # a mean may have been rounded to the response
 
     @property
     def resid_working(self) -> Any:

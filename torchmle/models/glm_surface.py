@@ -148,7 +148,7 @@ class GLMSurface(LinearArguments, Base):
         def sums(block: Data) -> tuple[Tensor, Tensor]:
             mu, frequency = self.link.transform(self.eta(point, block)[0]), block.get("freq_weights")
             weight = self.row_weight(block) * (1.0 if frequency is None else frequency)
-            pearson = (block.y - mu) ** 2 / self.family.variance(mu)
+            pearson = self.family.unit_pearson(block.y, mu)
             return (weight * pearson).sum(), (weight * self.family.unit_deviance(block.y, mu)).sum()
 
         pearson, deviance = row_sums(sums, self.rows)
@@ -179,10 +179,9 @@ class GLMSurface(LinearArguments, Base):
 
     def discrepancies_at(self, mu: Any) -> tuple[float, float]:
         """Pearson's chi-squared and the deviance at some means, weights included."""
-        mean, y = np.asarray(mu, dtype=float), self.endog
-        pearson = (y - mean) ** 2 / self.family.variance(mean)
-        unit = self.family.unit_deviance(torch.as_tensor(y), torch.as_tensor(mean)).numpy()
-        return float(self.iweights @ pearson), float(self.iweights @ unit)
+        mean, y = torch.as_tensor(np.asarray(mu, dtype=float)), torch.as_tensor(self.endog)
+        pearson, unit = self.family.unit_pearson(y, mean), self.family.unit_deviance(y, mean)
+        return float(self.iweights @ pearson.numpy()), float(self.iweights @ unit.numpy())
 
     def estimate_tweedie_power(self, mu: Any, method: str = "brentq", low: float = 1.01, high: float = 5.0) -> float:
         """Power of a Tweedie variance function: the root of Pearson's estimating equation.
