@@ -246,6 +246,28 @@ def test_one_boundary_of_two():
     assert res.llf == pytest.approx(inflated.llf, rel=1e-12)
 
 
+def test_derivatives_at_the_boundary_point_outwards():
+    df = under().assign(x=lambda df: 1e6 + df["x"])  # centred inside
+    res = fit_at_boundary(tm.NegativeBinomial, df)
+    at, step = res.params.to_numpy(), np.array([0, 0, 1e-6])
+    assert (
+        res.score()[2] == pytest.approx((res.model.loglike(at + step) - res.llf) / 1e-6, rel=1e-4)
+        and res.score()[2] < 0
+    )
+    hessian = res.hessian()
+    poisson = smf.poisson("y ~ x", df).fit(disp=False)
+    np.testing.assert_allclose(hessian[:2, :2], poisson.hessian(), rtol=1e-9)
+    assert np.isnan(hessian[2]).all() and np.isnan(res.score_obs()[:, 2]).all()
+    np.testing.assert_allclose(res.score_obs()[:, :2], poisson.score_obs(), rtol=1e-7, atol=1e-6)
+
+
+def test_alpha_may_be_held_at_zero():
+    df = BY_NAME["negbin-2"].frame()
+    res = smf.negativebinomial("y ~ x", df).fit(fix={"alpha": 0}, disp=False)
+    assert res.llf == pytest.approx(smf.poisson("y ~ x", df).fit(disp=False).llf, rel=1e-13)
+    assert res.bse["alpha"] == 0
+
+
 def test_a_boundary_survives_saving(tmp_path):
     res = fit_at_boundary(tm.NegativeBinomial, under(), loglike_method="nb1")
     res.save(tmp_path / "fit")
@@ -442,6 +464,10 @@ def test_both_designs_as_matrices():
     np.testing.assert_allclose(res.params, fitted(problem).params, rtol=1e-8)
     new = res.predict(exog[:5], exog_infl=infl[:5], offset=df["off"][:5], exposure=df["years"][:5])
     np.testing.assert_allclose(new, fitted(problem).predict()[:5], rtol=1e-8)
+    same = res.predict(
+        exog[:5], exog_infl=infl.mean(), offset=df["off"][:5], exposure=df["years"][:5], which="mean-main"
+    )
+    np.testing.assert_allclose(same, fitted(problem).predict(which="mean-main")[:5], rtol=1e-8)
     alone = tm.ZeroInflatedPoisson(df["y"].to_numpy(), exog.to_numpy()).fit(disp=False)
     assert alone.names == ["inflate_const", "const", "x1", "x2"]
     assert alone.predict(exog.to_numpy()[:3]).shape == (3,)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from .summary import Block, Summary, coefficient_table, header_pairs
-from .transforms import Identity
+from .transforms import Identity, Log
 
 if TYPE_CHECKING:
     from .results import Results
@@ -77,7 +77,8 @@ def scale_notes(results: Results) -> list[str]:
         formula = results.model.design.formulas.get(block.name)
         given = formula is not None and block is not results.model.layout.blocks[0]
         if given and transform is not None and not isinstance(transform, Identity):
-            notes.append(f"{block.name}[...] are coefficients of {type(transform).__name__.lower()}({block.name})")
+            kind = Log if isinstance(transform, Log) else type(transform)
+            notes.append(f"{block.name}[...] are coefficients of {kind.__name__.lower()}({block.name})")
     zero = np.asarray(results.names)[results.trimmed].tolist() if hasattr(results, "trimmed") else []
     fixed = [name for name, held in zip(results.names, results.fixed, strict=True) if held]
     fixed = [name for name in fixed if name not in results.at_bounds and name not in zero]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def inverse_jacobian(model: LikelihoodModel, z: Tensor) -> Tensor:
-    """d z / d reported, (k, k).
+    """d z / d reported, (k, k); NaN in a parameter that is at the boundary of its range, infinitely far away in z.
 
     Raises
     ------
@@ -29,7 +29,9 @@ def inverse_jacobian(model: LikelihoodModel, z: Tensor) -> Tensor:
             f"the {len(jacobian)} reported parameters are functions of {len(z)} free ones, so the log-likelihood has no "
             "derivatives in them one by one"
         )
-    inverse = torch.linalg.inv(jacobian)
+    entries, columns = (torch.nonzero((jacobian == 0).all(along)).flatten() for along in (1, 0))
+    inverse = torch.linalg.inv(jacobian.index_put((entries, columns), jacobian.new_ones(())))
+    inverse[columns, entries] = torch.nan
     return inverse if model.coordinates.uncentre is None else model.coordinates.centre @ inverse
 
 
@@ -40,12 +42,16 @@ def reported_derivatives(model: LikelihoodModel, z: Tensor) -> tuple[Tensor, Ten
     """
     _, score, hessian = model.sums(z, 2)
     inverse = inverse_jacobian(model, z)
+    unknown = inverse.isnan().any(0)
+    inverse = inverse.nan_to_num()
     reported = inverse.T @ score
     if not model.layout.is_identity:
         curvature = model.layout.curvature(model.coordinates.theta(z), reported)
         uncentre = model.coordinates.uncentre
         hessian = hessian - (curvature if uncentre is None else uncentre.T @ curvature @ uncentre)
-    return reported, inverse.T @ hessian @ inverse
+    second = inverse.T @ hessian @ inverse
+    reported[unknown], second[unknown], second[:, unknown] = torch.nan, torch.nan, torch.nan
+    return reported, second
 
 
 def row_factors(model: RegressionModel, z: Tensor, order: int) -> Tensor:

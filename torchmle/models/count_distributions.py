@@ -23,6 +23,13 @@ NOWHERE = -1000.0  # the real value whose exponential and whose logistic functio
 BARELY = -37.0  # log u below which log1p(u) / u is 1 - u / 2 to the last digit
 
 
+class LogOrZero(Log):
+    """log(natural) = real, with a real value that stands for zero."""
+
+    def inverse(self, natural: Tensor) -> Tensor:
+        return torch.where(natural == 0, NOWHERE, natural.log())
+
+
 class CountDistribution:
     """Probabilities of counts: what a count model must say.
 
@@ -91,7 +98,7 @@ class NegativeBinomialCounts(CountDistribution):
     """
 
     power: float = 2.0
-    parameters: ClassVar[Mapping[str, Transform]] = MappingProxyType({"mu": Log(), "alpha": Log()})
+    parameters: ClassVar[Mapping[str, Transform]] = MappingProxyType({"mu": Log(), "alpha": LogOrZero()})
     boundaries: ClassVar[Mapping[str, float]] = MappingProxyType({"alpha": NOWHERE})
 
     def _log_a(self, eta: Sequence[Tensor]) -> Tensor:

@@ -25,7 +25,7 @@ from ..results import Results
 from ..sums import row_sums
 from ..transforms import Log
 from . import count_starts
-from .boundaries import best_inside_or_at_a_boundary, constant_boundaries
+from .boundaries import best_inside_or_at_a_boundary, constant_boundaries, slope
 from .count_distributions import CountDistribution, PoissonCounts
 from .count_results import CountResults, DispersedResults
 from .exposure import LinearArguments, with_log_exposure
@@ -102,6 +102,14 @@ class CountModel(LinearArguments, Lasso, RegressionModel):
         return best_inside_or_at_a_boundary(
             self, lambda at: search(restrictions, start_params, method, at, **options), restrictions
         )
+
+    def score(self, params: Any) -> Any:
+        """Gradient in the reported parameters, (k,); of one at the boundary of its range, the slope as it leaves it."""
+        found, z = super().score(params), self._z(params)
+        for name, (entry, real) in constant_boundaries(self).items():
+            if float(z[entry]) <= real and not self.layout.block(name).is_identity:
+                found[self.layout.block(name).reported] = slope(self, z, name)
+        return found
 
     def score_factor(self, params: Any) -> Any:
         """Derivatives of each row's log-likelihood in its linear predictor and, after it in a tuple, in a constant alpha."""

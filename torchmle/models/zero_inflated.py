@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 from torch import Tensor
 
 from ..data import Data
@@ -100,10 +101,12 @@ class ZeroInflation(Counts):
         return None if x is None else x.cpu().numpy()
 
     def both_designs(self, exog: Any, exog_infl: Any) -> Any:
-        """New rows of both models in one argument."""
+        """New rows of both models in one argument; a single row of either goes with every row of the other."""
         if exog_infl is None:
             return exog
-        return {"mu": self.exog if exog is None else exog, "inflate": exog_infl}
+        pair = [_as_matrix(self.exog if exog is None else exog, self.exog), _as_matrix(exog_infl, self.exog_infl)]
+        n = max(len(matrix) for matrix in pair)
+        return dict(zip(("mu", "inflate"), (_repeated(matrix, n) for matrix in pair), strict=True))
 
     def null_loglike(self) -> float:
         """Maximum of the log-likelihood with constants in place of both designs."""
@@ -207,6 +210,17 @@ class ZeroInflatedGeneralizedPoisson(ZeroInflation, CountModel):
     def configure(self, **settings: Any) -> None:
         self.p = settings.get("p", 2)
         self.inflate(GeneralizedPoissonCounts(float(self.p) - 1), settings.get("inflation", "logit"))
+
+
+def _as_matrix(rows: Any, like: Any) -> Any:
+    """A vector as one row, or as a column where there is but one."""
+    if getattr(rows, "ndim", 1) == 2:
+        return rows
+    return np.asarray(rows, dtype=float).reshape(-1, 1 if like is None else like.shape[1])
+
+
+def _repeated(matrix: Any, n: int) -> Any:
+    return np.repeat(np.asarray(matrix, dtype=float), n, axis=0) if len(matrix) == 1 < n else matrix
 
 
 def _without(design: Any, name: str) -> Any:
