@@ -58,7 +58,8 @@ class FrameSummary:
     @property
     def extra_txt(self) -> list[str]:
         """The lines below the tables."""
-        return ["Notes:", *(f"[{i}] {note}" for i, note in enumerate(self.notes, start=1))] if self.notes else []
+        lines = ["Notes:", *(f"[{i}] {note}" for i, note in enumerate(self.notes, start=1))]
+        return ["\n".join(lines)] if self.notes else []
 
     @property
     def _drawing(self) -> _Drawing:
