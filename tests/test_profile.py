@@ -6,6 +6,7 @@ import matplotlib as mpl
 import numpy as np
 import pandas as pd
 import pytest
+import test_reference_glm
 import torch
 from problems import BY_NAME, PROBLEMS, fitted
 from reference import corpus, fits
@@ -20,11 +21,11 @@ Q = stats.norm.ppf(0.975)
 Bernoulli = tm.distribution_model(torch.distributions.Bernoulli)
 
 
-def in_reach(name):
-    try:
-        return "confint_profile_95" in corpus.load(name)["expected"] and fits.model_of(name) is not None
-    except KeyError:
-        return False
+def with_profiles():
+    """Cases for which R found profile intervals, and how they are fitted."""
+    for name in corpus.cases():
+        if "confint_profile_95" in corpus.load(name)["expected"]:
+            yield name, test_reference_glm.fitted if name in test_reference_glm.NAMES else fits.fitted
 
 
 def budworm():
@@ -38,9 +39,9 @@ def budworm():
 # -- intervals -----------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in corpus.cases() if in_reach(name)])
-def test_limits_are_those_of_r(name):
-    found = fits.fitted(name)
+@pytest.mark.parametrize(("name", "fit"), list(with_profiles()))
+def test_limits_are_those_of_r(name, fit):
+    found = fit(name)
     ours = np.asarray(found.res.conf_int(method="profile"))[found.positions]
     theirs = corpus.numbers(found.expected["confint_profile_95"])
     assert np.abs((ours - theirs) / found.se[:, None]).max() < 1e-6

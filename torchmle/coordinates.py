@@ -41,6 +41,8 @@ class Coordinates:
         Entries of theta that follow from free ones by linear equations.
     spanned : tuple of int
         Entries of theta whose columns are combinations of others, and that share their effect by least norm.
+    infinite : tuple of int
+        Entries of theta held far out, because perfect prediction leaves them without a finite estimate.
     """
 
     uncentre: Tensor | None
@@ -51,6 +53,7 @@ class Coordinates:
     boundary: tuple[int, ...] = ()
     tied: tuple[int, ...] = ()
     spanned: tuple[int, ...] = ()
+    infinite: tuple[int, ...] = ()
 
     @property
     def size(self) -> int:
@@ -59,7 +62,7 @@ class Coordinates:
 
     def free_names(self, parameters: Parameters) -> tuple[str, ...]:
         """A name for each free coordinate."""
-        held = {*self.fixed, *self.dropped, *self.boundary, *self.tied}
+        held = {*self.fixed, *self.dropped, *self.boundary, *self.tied, *self.infinite}
         return tuple(name for i, name in enumerate(parameters.real_names) if i not in held)
 
     def z(self, phi: Tensor) -> Tensor:

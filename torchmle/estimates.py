@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from . import unbounded
 from .covariance import Covariance, Estimate
 from .errors import HessianInversionWarning
 from .fit import Fit
@@ -97,10 +98,10 @@ class Estimates:
     def fixed(self) -> NDArray[np.bool_]:
         """Which reported entries the user held fixed."""
         coordinates = self.fit.coordinates
-        held = {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary}
+        held = {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary, *coordinates.infinite}
         free = [i for i in range(self.model.layout.size) if i not in held]
         none = (self.model.layout.jacobian(self.fit.theta)[:, free] == 0).all(1).numpy()
-        return none & ~self._dropped & ~self._at_boundary
+        return none & ~self._dropped & ~self._at_boundary & ~self.undetermined
 
     @property
     def constraints(self) -> Any:
@@ -120,9 +121,31 @@ class Estimates:
         return {name: float(self.params_array[self.names.index(name)]) for name in self.optim.bound}
 
     @property
+    def trimmed(self) -> NDArray[np.bool_]:
+        """Which parameters a penalty on absolute values has set to zero; only where there was one."""
+        if "trimmed" not in self.fit.settings:
+            raise AttributeError("the model was fitted without a penalty")
+        return self._reported_entries(self.fit.settings["trimmed"])
+
+    @property
+    def nnz_params(self) -> int:
+        """Number of parameters that a penalty on absolute values has left."""
+        return int((~self.trimmed).sum())
+
+    @property
     def dropped_columns(self) -> list[str]:
         """Names of the columns left out as linear combinations of others."""
         return [name for name, dropped in zip(self.names, self._dropped, strict=True) if dropped]
+
+    @cached_property
+    def infinite(self) -> NDArray[np.int_]:
+        """For each reported entry the sign of its estimate where perfect prediction makes it infinite, else 0."""
+        return unbounded.infinite(self.fit)
+
+    @cached_property
+    def undetermined(self) -> NDArray[np.bool_]:
+        """Which reported entries perfect prediction leaves without a finite estimate."""
+        return unbounded.undetermined(self.fit)
 
     @cached_property
     def params_array(self) -> Array:
@@ -162,9 +185,10 @@ class Estimates:
         matrix = (self._jacobian @ self.covariance_z @ self._jacobian.T).detach().numpy().copy()
         # exactly: the variance of a constant that takes up the centres of columns cancels only to rounding
         matrix[self.fixed] = matrix[:, self.fixed] = 0.0
-        unknown = self._dropped | self._at_boundary
+        unknown = self._dropped | self._at_boundary | self._reported_entries(self.fit.settings.get("trimmed", ()))
         matrix[unknown] = matrix[:, unknown] = np.nan
-        matrix[self.undetermined] = matrix[:, self.undetermined] = np.nan
+        runaway = self.undetermined | unbounded.running_away(self.fit)
+        matrix[runaway] = matrix[:, runaway] = np.nan
         return matrix
 
     def _series(self, values: Array) -> Any:
@@ -203,27 +227,6 @@ class Estimates:
     @property
     def _pvalues(self) -> Array:
         return two_sided(self._tvalues, self.df_inference if self.use_t else None)
-
-    @cached_property
-    def infinite(self) -> NDArray[np.int_]:
-        """For each reported entry the sign of its estimate where perfect prediction makes it infinite, else 0."""
-        signs = torch.zeros(self.model.layout.size) if self.fit.separation is None else self.fit.separation.signs
-        return self._reported(signs).astype(int)
-
-    @cached_property
-    def undetermined(self) -> NDArray[np.bool_]:
-        """Which reported entries perfect prediction leaves without a finite estimate."""
-        size = self.model.layout.size
-        gone = torch.zeros(size) if self.fit.separation is None else self.fit.separation.undetermined
-        return self._reported(gone).astype(bool)
-
-    def _reported(self, values: Tensor) -> Array:
-        """What is said of the coefficients in theta, for the reported entries; 0 for other parameters."""
-        out = np.zeros(len(self.names))
-        for block in self.model.layout.blocks:
-            if block.is_identity:
-                out[block.reported] = values[block.reals].numpy()
-        return out
 
     def conf_int(self, alpha: float = 0.05, method: str = "wald") -> Any:
         """Intervals with coverage 1 - alpha: columns 0 and 1.
@@ -268,7 +271,7 @@ class Estimates:
     @property
     def k_free(self) -> int:
         """Parameters estimated, those that information criteria count; one that came out at its boundary is one."""
-        return self.fit.rank + len(self.fit.coordinates.boundary)
+        return self.fit.rank + len(self.fit.coordinates.boundary) + len(self.fit.coordinates.infinite)
 
     @property
     def aic(self) -> float:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from .results import Results
 
 FORMAT = 1
+HELD = ("fixed", "dropped", "boundary", "tied", "spanned", "infinite")  # kinds of entries of theta, in their order
 
 
 def save(results: Results, path: Any) -> None:
@@ -111,7 +112,7 @@ def _contents(results: Results) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "model": model.state(),
         "optimum": _plain(optimum),
         "inverse": [fit.inverse.condition, fit.inverse.eigenvalue],
-        "coordinates": [getattr(fit.coordinates, kind) for kind in ("fixed", "dropped", "boundary", "tied", "spanned")],
+        "coordinates": [getattr(fit.coordinates, kind) for kind in HELD],
         "constraints": [part.tolist() for part in results.constraints] if hasattr(results, "constraints") else None,
         "fit": {"seconds": fit.seconds, "nobs": fit.nobs, "scale": fit.scale},
         "separation": None if fit.separation is None else fit.separation.to_dict(),

@@ -46,7 +46,7 @@ class Replicates:
     @property
     def failed(self) -> NDArray[np.bool_]:
         """Which replicates have no estimate, (b,)."""
-        return np.isnan(self.values).all(1)
+        return np.asarray(np.isnan(self.values).all(1))
 
     def statement(self) -> str:
         """How many were left out, and why."""

@@ -6,6 +6,7 @@ separates contribute the supremum of their likelihood, and what the other rows d
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from .regression import RegressionModel
 
 FAR = 200.0  # linear predictor at which a row has reached its limit
-FARTHER = 10.0  # times the largest at hand, if that is more
+FARTHER = 2.0  # times the largest at hand, if that is more
 LOST = 1e-8  # slope there, or fall below the value at the estimate, from which a row counts as lost
-MARGINS = (40.0, 1e4, 1e8)  # linear predictors taken for infinity: exponential tails first, then Cauchy's
+MARGINS = (40.0, 200.0, 1e4, 1e8)  # linear predictors taken for infinity: exponential tails first, then Cauchy's
 SAME = 1e-9  # change of the log-likelihood on doubling the way, below which the limit is reached
 LARGEST = 2 * 10**8  # numbers in the inequalities, above which separation is not looked for
 ZERO = 1e-9  # entry of a direction, relative to its largest, that is rounding
@@ -115,7 +116,7 @@ def resolve(fit: Fit) -> Fit:
         They are, and the model was told to raise (`raise_on_perfect_prediction`).
     """
     model: Any = fit.model
-    if fit.optimum.status not in SUSPICIOUS or not _applies(model):
+    if fit.optimum.status not in SUSPICIOUS or not _applies(model) or fit.coordinates.tied or fit.coordinates.spanned:
         return fit
     if fit.optimum.status is Status.ITERATION_LIMIT and float(_predictors(model, fit.z).abs().max()) < WANDERED:
         return fit
@@ -215,15 +216,14 @@ def _limit(fit: Fit, found: list[Found]) -> Fit:
         phi = phi - flat @ (flat.T @ (phi * scale)) / scale
         direction = direction + step
         pivots += pivoted_rows(flat)
-    z = _far_out(fit, found, phi, direction)
-    free = [i for i in range(len(z)) if i not in {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary}]
+    z, said = _far_out(fit, found, phi, direction), _described(fit, found)
+    pivots = list(range(len(phi))) if said.complete else pivots  # of no other parameter does any row speak
     keep = [i for i in range(len(phi)) if i not in pivots]
+    free = [i for i in range(len(z)) if i not in {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary}]
     basis = torch.eye(len(z), dtype=torch.float64) if coordinates.basis is None else coordinates.basis
-    held = (*coordinates.boundary, *(free[i] for i in pivots))
-    reduced = replace(coordinates, origin=z, basis=basis[:, keep], boundary=held)
+    reduced = replace(coordinates, origin=z, basis=basis[:, keep], infinite=tuple(free[i] for i in pivots))
     found_again = maximize(Objective(model, reduced), reduced.phi(z), names=reduced.free_names(model.layout))
-    optimum = _combined(fit.optimum, found_again)
-    return replace(fit, coordinates=reduced, optimum=optimum, separation=_described(fit, found))
+    return replace(fit, coordinates=reduced, optimum=_combined(fit.optimum, found_again), separation=said)
 
 
 def pivoted_rows(flat: Tensor) -> list[int]:
@@ -240,12 +240,14 @@ def _far_out(fit: Fit, found: list[Found], phi: Tensor, direction: Tensor) -> Te
     along = fit.coordinates.z(phi + direction) - z
     slowest = min(float((rows.unequal[cone.strict] @ direction).min()) for rows, cone in found)
     size = 2 * float(_predictors(model, z).abs().max())
+    reached = z
     for margin in MARGINS:
         far = z + (margin + size) / slowest * along
         value, farther = (float(model.sums(point, 0)[0]) for point in (far, 2 * far - z))
-        if abs(farther - value) <= SAME * (1 + abs(value)):
+        reached = far if math.isfinite(value) else reached
+        if not abs(farther - value) > SAME * (1 + abs(value)):
             break
-    return far
+    return reached
 
 
 def _combined(first: Optimum, last: Optimum) -> Optimum:
@@ -277,4 +279,8 @@ def _described(fit: Fit, found: list[Found]) -> Separation:
         undetermined |= moved
         touched[rows.row] = True
         left[rows.row[~cone.strict]] = True
-    return Separation(signs, undetermined, int((touched & ~left).sum()), n)
+    perfect = int((touched & ~left).sum())
+    if perfect == n:
+        held = [*fit.coordinates.fixed, *fit.coordinates.dropped, *fit.coordinates.boundary]
+        undetermined = torch.ones(k, dtype=torch.bool).index_fill(0, torch.tensor(held, dtype=torch.int64), False)
+    return Separation(signs, undetermined, perfect, n)

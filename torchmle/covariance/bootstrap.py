@@ -43,7 +43,7 @@ class Bootstrap(Covariance):
         return model, replace(self, groups=model.row_column(self.groups, "groups"))
 
     def estimate(self, fit: Fit) -> Estimate:
-        model, counts = fit.model, ()
+        model, counts = fit.model, tuple[int, ...]()
         if self.groups is None:
             draw = case_weights(model)
         else:

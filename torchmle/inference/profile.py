@@ -257,6 +257,8 @@ def _check(results: Results, names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in results.names]
     if unknown:
         raise ValueError(f"there is no parameter {unknown[0]!r}; the parameters are {', '.join(results.names)}")
+    if results.fit.coordinates.tied or results.fit.coordinates.spanned:
+        raise ValueError("profile intervals are for fits without linear constraints and without combined columns")
     if results.covariance_is_robust:
         raise ValueError(
             f"the standard errors are robust (cov_type={results.cov_type!r}), so the likelihood is not trusted, and profile "

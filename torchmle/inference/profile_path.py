@@ -116,6 +116,7 @@ class Held:
         self.top = results.fit.optimum.value
         self.held = _held_values(results)
         self.dropped = results.fit.coordinates.dropped
+        self.boundary = {index: float(results.fit.theta[index]) for index in results.fit.coordinates.boundary}
         along = results.fit.bread @ self.row
         variance = float(self.row @ along)
         self.along = along / variance if variance > 0 else torch.zeros_like(along)
@@ -126,7 +127,8 @@ class Held:
         ).solution  # moves the entry and nothing else that is held
 
     def at(self, value: float, near: Tensor) -> ProfilePoint:
-        coordinates = hold(self.model.coordinates, {**self.held, self.index: value}, self.dropped)
+        boundary = {index: real for index, real in self.boundary.items() if index != self.index}
+        coordinates = hold(self.model.coordinates, {**self.held, self.index: value}, self.dropped, boundary)
         objective = Objective(self.model, coordinates)
         start = near + (value - float(self.row @ near)) * self.along
         found = maximize(objective, coordinates.phi(start), "newton", tol=TOLERANCE)

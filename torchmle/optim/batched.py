@@ -121,9 +121,8 @@ def _derivatives(model: RegressionModel, z: Tensor, weights: Tensor) -> tuple[Te
         block = data.block(rows)
         w = weights[:, rows].to(data.device)
         g, h = _row_derivatives(model, _predictors(model, point, block), block)
-        xs = [block.x.get(layout.name) for layout in blocks]
         ones = torch.ones(block.n, 1, dtype=w.dtype, device=w.device)
-        xs = [ones if x is None else x.to(w.dtype) for x in xs]
+        xs = [block.x.get(layout.name, ones).to(w.dtype) for layout in blocks]
         for j, left in enumerate(blocks):
             score[:, left.reals] += _weighted_sums(w, g[j], xs[j]).cpu()
             for m, second in enumerate(h[j], j):
