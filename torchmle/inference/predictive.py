@@ -101,7 +101,8 @@ class Predictive:
         nodes = quadrature(len(self._eta)) if self.covariance is not None else [(None, 1.0)]
         parts = [(self.frozen(node), weight) for node, weight in nodes]
         lower, upper = (mixture_quantile(parts, probability) for probability in (alpha / 2, 1 - alpha / 2))
-        return np.column_stack([lower, upper])
+        known = ~self._eta.isnan().any(0).numpy()
+        return np.where(known[:, None], np.column_stack([lower, upper]), np.nan)
 
 
 def quadrature(m: int) -> list[tuple[Tensor | None, float]]:
