@@ -31,6 +31,11 @@ class Filing:
             return super().__reduce_ex__(protocol)
         return _from_bytes, (_to_bytes(self),)  # what a file holds is all there is, in a third of the space
 
+    def __copy__(self: Any) -> Any:
+        other = object.__new__(type(self))
+        vars(other).update(vars(self))
+        return other
+
     def save(self: Any, fname: Any, remove_data: bool = False) -> None:
         """Write the result to a file, without any training row; `torchmle.load` reads it.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -92,21 +91,12 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
     @property
     def mle_settings(self) -> dict[str, Any]:
         """The method and what `fit` was told of statsmodels' controls."""
-        return {"optimizer": self.method, **self.fit.settings.get("controls", {})}
+        return {"optimizer": self.optim.method, **self.fit.settings.get("controls", {})}
 
     @property
     def mle_retvals(self) -> dict[str, Any]:
         """How the search ended, in statsmodels' words; see `torchmle.controls.retvals`."""
         return controls.retvals(self)
-
-    @property
-    def _results(self) -> Any:
-        """The same result with arrays in place of labelled values, as statsmodels' functions look for it."""
-        if not self.model.design.pandas:
-            return self
-        model = copy.copy(self.model)
-        model.design = replace(model.design, pandas=False)
-        return type(self)(replace(self.fit, model=model), self.covariance, self.use_t)
 
     # -- evaluation at the estimate ----------------------------------------------------------------------------
 
@@ -232,7 +222,7 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
         ValueError
             A cluster variable is missing for some of the rows: those would have to leave the fit.
         """
-        covariance = self.model.choose_covariance(cov_type, cov_kwds, self.method)
+        covariance = self.model.choose_covariance(cov_type, cov_kwds, self.optim.method)
         assert covariance is not None
         model, covariance = covariance.bind(self.model)
         if model is not self.model:

@@ -58,7 +58,7 @@ def criterion(results: Results, crit: str, dk_params: float = 0, scale: float | 
         return -2 * results.llf / scale + 2 * k
     if name not in MISSPECIFIED:
         known = ", ".join([*PENALTIES, "qaic", *MISSPECIFIED])
-        raise ValueError(f"crit must be one of {known}, not {crit!r}")
+        raise ValueError(f"information criterion {crit!r} is not known; crit must be one of {known}")
     ratio = sandwich_ratio(results)
     if name == "tic":
         return -2 * results.llf + 2 * float(np.trace(ratio))

@@ -25,6 +25,11 @@ class DiscreteResults(Results):
     saved = (*Results.saved, "llnull", "_overall")
     assumes_constant = True
 
+    @property
+    def method(self) -> str:
+        """How it was fitted: always "MLE", as in statsmodels; the optimiser's name is ``optim.method``."""
+        return "MLE"
+
     @cached_property
     def llnull(self) -> float:
         """Log-likelihood of the model with a constant alone, offset and exposure kept."""
