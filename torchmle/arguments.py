@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from numbers import Real
 from typing import Any
 
-EVERY_MODEL = ("freq_weights",)
+EVERY_MODEL = ("freq_weights", "sampling_weights")
 
 
 @dataclass(frozen=True)
@@ -76,6 +76,7 @@ def _unknown(owner: str, name: str, known: tuple[str, ...]) -> str:
     if name == "weights":
         return (
             f"{owner} does not take a bare weights=, which could mean several things: freq_weights= repeats rows; "
+            "sampling_weights= are inverse probabilities of being in the sample; "
             "analytic (inverse-variance) weights belong to WLS"
         )
     takes = ", ".join((*known, "missing", "device", "dtype"))

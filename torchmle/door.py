@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
+
 from .data import Data
 from .formula import Design
+from .processes import gather
 
 EXTREME = (
     1e40  # beyond this, or below its inverse, squares overflow soon and a coefficient passes for one that runs away
@@ -30,6 +33,31 @@ def refuse_extremes(data: Data, design: Design) -> None:
             if largest > EXTREME or 0 < largest < 1 / EXTREME:
                 kind = "values as large as" if largest > 1 else "no value larger than"
                 raise ValueError(f"{name!r} has {kind} {largest:.3g}, which loses digits or overflows; rescale it")
+
+
+def with_sampling_weights(data: Data, group: Any) -> Data:
+    """The data with sampling weights, of mean 1, as what each row counts in the sums over rows.
+
+    Their mean has no bearing on estimates, nor on standard errors, all of which must be robust; one row stays one
+    observation, unless its weight is 0.
+
+    Raises
+    ------
+    ValueError
+        Weights that are none, or frequencies beside them.
+    """
+    weights = data.get("sampling_weights")
+    if weights is None:
+        return data
+    if "freq_weights" in data.columns:
+        raise ValueError("give freq_weights= or sampling_weights=, not both: repeat the rows that count several times")
+    if not bool((torch.isfinite(weights) & (weights >= 0)).all()):
+        raise ValueError(f"sampling_weights must not be negative or infinite; the smallest is {float(weights.min()):g}")
+    sums, counts = zip(*gather((float(weights.sum()), int((weights > 0).sum())), group), strict=True)
+    if sum(counts) == 0:
+        raise ValueError("sampling_weights must not all be zero")
+    unit = weights.double() * (sum(counts) / sum(sums))
+    return data.with_columns(sampling_weights=unit, freq_weights=unit)
 
 
 def learned(design: Design) -> dict[str, Any]:

@@ -51,6 +51,9 @@ class LikelihoodModel(Model):
         Where to compute ("auto", "cpu", "cuda", ...) and how to hold the data; see `torchmle.devices`.
     freq_weights : array_like, optional
         How many times each row counts.
+    sampling_weights : array_like, optional
+        Inverse probabilities of being in the sample, up to a factor.  Estimates maximise the weighted log-likelihood;
+        standard errors are robust ("HC1" where no kind is asked for), for others would not hold.
     **arguments
         The model's further row-shaped arguments, and designs or fixed values of its other parameters.
 

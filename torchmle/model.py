@@ -16,7 +16,7 @@ import torch
 from .arguments import EVERY_MODEL, Arguments, sort_arguments
 from .data import Data
 from .devices import Placement, place
-from .door import learned, refuse_extremes
+from .door import learned, refuse_extremes, with_sampling_weights
 from .errors import ModelError
 from .formula import Design, Rows, caller_environment, design_from_arrays, design_from_formula, late_column
 from .model_data import ModelData
@@ -86,6 +86,7 @@ class Model:
             )
         same_everywhere(learned(self.design), process_group)
         refuse_extremes(data, self.design)
+        data = with_sampling_weights(data, process_group)
         return self.prepare(data.to(self.placement.device, self.placement.dtype).with_group(process_group))
 
     @classmethod

@@ -70,8 +70,10 @@ def covariance_note(results: Results) -> str:
 
 
 def scale_notes(results: Results) -> list[str]:
-    """On which scale the parameters beside the main predictor stand."""
+    """What the log-likelihood is under sampling weights, and on which scale the parameters beside the main predictor stand."""
     notes = []
+    if "sampling_weights" in results.model.given_arguments:
+        notes.append("Sampling weights of mean 1: the log-likelihood is a weighted one, on which no test can be built")
     for block in results.model.layout.blocks:
         transform = results.model.parameters.get(block.name)
         formula = results.model.design.formulas.get(block.name)

@@ -36,8 +36,8 @@ def expected_bread(fit: Fit) -> Tensor:
 def meat(fit: Fit, leverage_power: float = 0.0, expected: bool = False) -> Tensor:
     """``sum w_i s_i s_i'``, each score divided by ``(1 - h_i) ** leverage_power``, (k, k).
 
-    Frequency weights w_i count rows; other weights are part of the scores.  Leverages of the observed information, or
-    of the expected one.
+    Frequency weights w_i count rows; other weights are part of the scores, so that sampling weights enter squared.
+    Leverages of the observed information, or of the expected one.
 
     Raises
     ------
@@ -49,10 +49,16 @@ def meat(fit: Fit, leverage_power: float = 0.0, expected: bool = False) -> Tenso
     z, inverse = fit.z.to(device), bread(fit, expected).to(device)
 
     def block_meat(block: Data) -> tuple[Tensor, Tensor]:
-        scores, weights = fit.model.block_scores(z, block), block.get("freq_weights")
+        scores, weights, sampling = (
+            fit.model.block_scores(z, block),
+            block.get("freq_weights"),
+            block.get("sampling_weights"),
+        )
+        weights = weights if sampling is None else sampling.square()
         bound = scores.new_zeros(())
         if leverage_power:
-            free = 1 - fit.model.block_leverage(z, block, inverse, expected)
+            leverage = fit.model.block_leverage(z, block, inverse, expected)
+            free = 1 - (leverage if sampling is None else leverage * sampling)
             bound = ((free < EXACT_FIT) & (torch.ones_like(free) if weights is None else weights).gt(0)).sum()
             scores = scores / free.clamp_min(EXACT_FIT).pow(leverage_power)[:, None]
         return scores.T @ (scores if weights is None else scores * weights[:, None]), bound.double()

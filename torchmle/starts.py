@@ -226,4 +226,5 @@ def total_weight(data: Data) -> float:
         weights = block.get("freq_weights")
         return (torch.tensor(float(block.n), dtype=torch.float64) if weights is None else weights.sum(),)
 
-    return float(row_sums(count, data)[0])
+    found = float(row_sums(count, data)[0])
+    return float(round(found)) if "sampling_weights" in data.columns else found  # whose mean is 1 but for rounding

@@ -8,17 +8,34 @@ from typing import TYPE_CHECKING, ClassVar
 from ..linalg import invert_information
 from ..sandwich import expected_bread, meat
 from .base import Covariance, Estimate
+from .heteroscedastic import HC
 
 if TYPE_CHECKING:
     from ..fit import Fit
+    from ..likelihood import LikelihoodModel
 
 
 @dataclass(frozen=True, kw_only=True)
-class Nonrobust(Covariance):
+class Classical(Covariance):
+    """A covariance that holds when the likelihood does, which it cannot where rows are weighted by how they were sampled."""
+
+    robust: ClassVar[bool] = False
+
+    def bind(self, model: LikelihoodModel) -> tuple[LikelihoodModel, Covariance]:
+        if "sampling_weights" not in model.rows.columns:
+            return model, self
+        if self.name == "nonrobust":
+            return model, HC(name="HC1", use_t=self.use_t, scaling_factor=self.scaling_factor)
+        raise ValueError(
+            f"cov_type={self.name!r} does not hold under sampling weights; use HC0, HC1, cluster or survey, which are robust"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nonrobust(Classical):
     """Inverse of the observed information, times the dispersion."""
 
     name: str = "nonrobust"
-    robust: ClassVar[bool] = False
 
     def estimate(self, fit: Fit) -> Estimate:
         note = "Standard Errors assume that the covariance matrix of the errors is correctly specified."
@@ -26,11 +43,10 @@ class Nonrobust(Covariance):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Expected(Covariance):
+class Expected(Classical):
     """Inverse of the expected information, times the dispersion."""
 
     name: str = "eim"
-    robust: ClassVar[bool] = False
 
     def estimate(self, fit: Fit) -> Estimate:
         matrix = self.scaled(expected_bread(fit) * fit.scale)
@@ -38,11 +54,10 @@ class Expected(Covariance):
 
 
 @dataclass(frozen=True, kw_only=True)
-class OPG(Covariance):
+class OPG(Classical):
     """Inverse of the outer product of the scores."""
 
     name: str = "opg"
-    robust: ClassVar[bool] = False
 
     def estimate(self, fit: Fit) -> Estimate:
         inverse = invert_information(fit.coordinates.free_hessian(meat(fit))).matrix
@@ -53,11 +68,10 @@ class OPG(Covariance):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FixedScale(Covariance):
+class FixedScale(Classical):
     """Inverse of the observed information times a dispersion that is known, 1 unless one is given."""
 
     options: ClassVar[tuple[str, ...]] = ("scale",)
-    robust: ClassVar[bool] = False
     name: str = "fixed scale"
     scale: float = 1.0
 

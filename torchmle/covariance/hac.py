@@ -54,7 +54,8 @@ class HAC(Covariance):
         if model.rows.group is not None:
             raise ValueError(f"cov_type={self.name!r} needs all rows in their order in one process; use cluster or HC0")
         weights = model.rows.get("freq_weights")
-        if weights is not None and not bool((weights == 1).all()):
+        sampled = "sampling_weights" in model.rows.columns
+        if weights is not None and not sampled and not bool((weights == 1).all()):
             raise ValueError(
                 f"cov_type={self.name!r} needs each row at its own time, and a row that counts several times has none; "
                 "repeat the rows, or use cluster or HC0"
