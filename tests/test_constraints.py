@@ -133,7 +133,7 @@ def test_what_results_say(frame):
     r, q = result.constraints
     np.testing.assert_array_equal(r, [[0, 1, -1, 0], [0, 0, 0, 1]])
     np.testing.assert_array_equal(q, [[0], [0.5]])
-    assert result.k_constr == 2
+    assert result.k_constr == 2 and result.results_constrained is result
     assert "subject to linear equality constraints: a - b = 0, c = 0.5" in str(result.summary())
     free = tm.Poisson.from_formula("y ~ a + b + c", frame).fit(disp=False)
     assert not hasattr(free, "constraints") and free.k_constr == 0

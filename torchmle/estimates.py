@@ -104,35 +104,6 @@ class Estimates:
         return none & ~self._dropped & ~self._at_boundary & ~self.undetermined
 
     @property
-    def constraints(self) -> Any:
-        """The linear constraints of the fit, R and q with `coefs` and `constants`; only where there are some."""
-        if self.fit.settings.get("constraints") is None:
-            raise AttributeError("the model was fitted without constraints")
-        return self.fit.settings["constraints"]
-
-    @property
-    def k_constr(self) -> int:
-        """Number of independent linear constraints."""
-        return int(np.linalg.matrix_rank(self.constraints.coefs)) if hasattr(self, "constraints") else 0
-
-    @property
-    def at_bounds(self) -> dict[str, float]:
-        """Parameters held at bounds that were asked for, with their values."""
-        return {name: float(self.params_array[self.names.index(name)]) for name in self.optim.bound}
-
-    @property
-    def trimmed(self) -> NDArray[np.bool_]:
-        """Which parameters a penalty on absolute values has set to zero; only where there was one."""
-        if "trimmed" not in self.fit.settings:
-            raise AttributeError("the model was fitted without a penalty")
-        return self._reported_entries(self.fit.settings["trimmed"])
-
-    @property
-    def nnz_params(self) -> int:
-        """Number of parameters that a penalty on absolute values has left."""
-        return int((~self.trimmed).sum())
-
-    @property
     def dropped_columns(self) -> list[str]:
         """Names of the columns left out as linear combinations of others."""
         return [name for name, dropped in zip(self.names, self._dropped, strict=True) if dropped]

@@ -21,6 +21,7 @@ from .inference.bootstrap import Bootstrap, Jackknife, bootstrap, jackknife
 from .inference.delta import Delta, NaturalValues, delta
 from .inference.profile import ProfileLikelihood, profile_likelihood
 from .predictions import Predictions
+from .restricted import Restricted
 from .summary import Block, FrameSummary, Summary
 from .uncertainty import Uncertainty
 
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from .data import Data
 
 
-class Results(Uncertainty, Hypotheses, Predictions, Filing, Estimates):
+class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Estimates):
     """Estimates of a model and what follows from them.
 
     Estimates are on the scale of the table: regression coefficients as they are, standard deviations and the like
