@@ -261,3 +261,43 @@ def test_many_rows_are_added_as_they_are_needed():
     assert cone is not None and cone.strict.all()
     signed[0] *= -1
     assert recession(torch.zeros(0, 4, dtype=torch.float64), torch.from_numpy(signed)) is None
+
+
+# -- other data without an answer ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["NegativeBinomial", "GeneralizedPoisson", "ZeroInflatedPoisson", "Poisson"])
+def test_counts_that_are_all_zero(df, name):
+    """No row speaks of a dispersion or a share either."""
+    res, caught, _ = fit(getattr(tm, name).from_formula("c ~ x + z", df.assign(c=0)))
+    assert [warning.category for warning in caught] == [PerfectSeparationWarning]
+    assert res.params["Intercept"] == -np.inf
+    assert not np.isfinite(res.params).any() and np.isnan(res.bse).all()
+
+
+FAMILIES = {
+    "gamma": tm.families.Gamma(LINKS.Log()),
+    "gaussian": tm.families.Gaussian(),
+    "inverse gaussian": tm.families.InverseGaussian(LINKS.Log()),
+    "tweedie": tm.families.Tweedie(var_power=1.5, link=LINKS.Log()),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)
+def test_a_dispersion_that_cannot_be_estimated(df, family):
+    positive = df.assign(y=2.0)
+    for rows, words in (
+        (3, "No degrees of freedom are left (3 observations, 3 coefficients)"),
+        (N, "The fit is perfect"),
+    ):
+        varied = positive[:rows] if rows == N else positive[:rows].assign(y=[1.0, 2.0, 4.0])
+        res, caught, text = fit(tm.GLM.from_formula("y ~ x + z", varied, family=family))
+        assert not caught and words in " ".join(text.split())
+        assert rows == N or np.isnan(res.bse).all()
+
+
+def test_no_standard_errors_for_what_ran_away(df):
+    """Normal observations that are all fitted: sigma goes to 0, and no number of it is printed as if it were known."""
+    res, caught, text = fit(tm.Normal.from_formula("y ~ x", df.assign(y=3.0)))
+    assert not res.converged and np.isnan(res.bse).all()
+    assert "sigma" in str(caught[0].message) and "Not converged" in text

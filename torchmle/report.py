@@ -98,6 +98,18 @@ def scale_notes(results: Results) -> list[str]:
     return notes
 
 
+def variance_problems(results: Results, perfect: bool) -> list[str]:
+    """Why a variance estimated from residuals says nothing."""
+    if results.df_resid <= 0:
+        return [
+            f"No degrees of freedom are left ({results.fit.nobs:g} observations, {results.k_free} coefficients), so the "
+            "residual variance and with it standard errors cannot be estimated"
+        ]
+    return (
+        ["The fit is perfect: residuals are rounding errors, and so are standard errors and tests"] if perfect else []
+    )
+
+
 def display(results: Results) -> None:
     """Print how an optimisation ended, as statsmodels' discrete models do."""
     lines = ["Optimization terminated successfully." if results.converged else f"Warning: {results.optim.message}"]

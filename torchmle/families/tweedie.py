@@ -9,6 +9,7 @@ from torch import Tensor
 
 LOST = 38.0  # natural logarithm of 2^54: terms that much smaller than the largest do not change a sum
 BLOCK = 2_000_000  # terms held at a time
+MOST_TERMS = 1e8  # number of the largest term from which the series is not summed
 
 
 def log_density(power: float, y: Tensor, mu: Tensor, dispersion: Tensor) -> Tensor:
@@ -28,15 +29,29 @@ def log_density(power: float, y: Tensor, mu: Tensor, dispersion: Tensor) -> Tens
     exponent = (y * mu ** (1 - p) / (1 - p) - mu ** (2 - p) / (2 - p)) / dispersion
     found = exponent.clone()
     positive = y > 0
-    found[positive] += _log_series(p, y[positive], dispersion[positive]) - y[positive].log()
+    few = positive & (_largest_term(p, y, dispersion) <= MOST_TERMS)  # not where the dispersion is no number
+    found[few] += _log_series(p, y[few], dispersion[few]) - y[few].log()
+    many = positive & ~few
+    found[many] = _saddlepoint(p, y[many], mu[many], dispersion[many])
     return found
+
+
+def _largest_term(p: float, y: Tensor, phi: Tensor) -> Tensor:
+    """Number of the largest term of the series."""
+    return (y ** (2 - p) / ((2 - p) * phi)).clamp_min(1.0)
+
+
+def _saddlepoint(p: float, y: Tensor, mu: Tensor, phi: Tensor) -> Tensor:
+    """Log-density of a dispersion so small that the saddlepoint approximation is exact to nine digits."""
+    deviance = 2 * (y ** (2 - p) / ((1 - p) * (2 - p)) - y * mu ** (1 - p) / (1 - p) + mu ** (2 - p) / (2 - p))
+    return -0.5 * (torch.log(2 * math.pi * phi * y**p) + deviance / phi)
 
 
 def _log_series(p: float, y: Tensor, phi: Tensor) -> Tensor:
     """``log sum_j W_j`` with ``log W_j = j log z - lgamma(1 + j) - lgamma(-alpha j)``."""
     a = (2 - p) / (p - 1)  # -alpha
     log_z = a * y.log() - a * math.log(p - 1) - (1 + a) * phi.log() - math.log(2 - p)
-    peak = (y ** (2 - p) / ((2 - p) * phi)).clamp_min(1.0)
+    peak = _largest_term(p, y, phi)
     half = (math.sqrt(2 * LOST) * torch.sqrt(peak / (1 + a)) + LOST).ceil()
     out = torch.empty_like(y)
     order = torch.argsort(half)

@@ -18,12 +18,14 @@ from ..inference.mle_influence import GLMInfluence
 from ..null import constant_only
 from ..results import Results
 
+PERFECT = 1e-26  # share of the squares that is left when nothing but rounding errors is
+
 
 class GLMResults(Results):
     """A generalised linear model: deviance, dispersion, residuals."""
 
     assumes_constant = True
-    saved = (*Results.saved, "nobs", "llnull", "deviance", "null_deviance", "pearson_chi2")
+    saved = (*Results.saved, "nobs", "llnull", "deviance", "null_deviance", "pearson_chi2", "_perfect")
 
     @property
     def family(self) -> Any:
@@ -130,7 +132,8 @@ class GLMResults(Results):
         if kind.lower().startswith("mcf"):
             return 1 - self.llf / self.llnull
         if kind.lower() in ("cs", "cox", "coxsnell", "cox-snell"):
-            return 1 - math.exp((self.llnull - self.llf) * 2 / self.fit.nobs)
+            exponent = (self.llnull - self.llf) * 2 / self.fit.nobs
+            return 1 - math.exp(exponent) if exponent < 700 else -math.inf
         raise ValueError(f"only 'mcf' and 'cs' are pseudo R-squareds here, not {kind!r}")
 
     # -- predictions -------------------------------------------------------------------------------------------
@@ -262,6 +265,18 @@ class GLMResults(Results):
             ("Pseudo R-squ. (CS):", self.pseudo_rsquared("cs")),
         ]
         return left, right
+
+    def problems(self) -> list[str]:
+        found = super().problems()
+        if not self.family.estimates_scale or self.fit.settings.get("scale") is not None or not self.converged:
+            return found
+        return [*found, *report.variance_problems(self, self._perfect)]
+
+    @cached_property
+    def _perfect(self) -> bool:
+        """Whether nothing but rounding errors is left of the response."""
+        y = np.asarray(self.model.endog, dtype=float)
+        return bool(((y - self.mu) ** 2).sum() <= PERFECT * (y**2).sum()) if y.ndim == 1 else False
 
     def notes(self) -> list[str]:
         standard = self.covariance is not None and self.cov_type == "nonrobust"

@@ -254,15 +254,7 @@ class LinearResults(LinearComparisons, Results):
         return left, right
 
     def problems(self) -> list[str]:
-        found = super().problems()
-        if self.df_resid <= 0:
-            found.append(
-                f"No degrees of freedom are left ({self.nobs:g} observations, {self.k_free} coefficients), so the residual "
-                "variance and with it standard errors cannot be estimated"
-            )
-        elif self.ssr <= PERFECT * self.uncentered_tss:
-            found.append("The fit is perfect: residuals are rounding errors, and so are standard errors and tests")
-        return found
+        return [*super().problems(), *report.variance_problems(self, self.ssr <= PERFECT * self.uncentered_tss)]
 
     def notes(self) -> list[str]:
         notes = super().notes()
