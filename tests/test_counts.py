@@ -546,3 +546,62 @@ def test_fitted_values_are_linear_predictors_without_offset():
     res = fitted(BY_NAME["negbin-2"])
     np.testing.assert_allclose(res.fittedvalues, res.model.exog @ res.params[:3], rtol=1e-12)
     assert res.fittedvalues.index.equals(res.model.index)
+
+
+# -- diagnostics -----------------------------------------------------------------------------------------------
+
+
+def diagnostic_pair(name):
+    problem, df = BY_NAME[name], BY_NAME[name].frame()
+    ours = problem.fit(df, "y ~ x", offset=None, exposure=None)
+    model = discrete_model.Poisson if name == "poisson" else discrete_model.NegativeBinomialP
+    theirs = model(df["y"], sm.add_constant(df[["x"]])).fit(start_params=ours.params_array, method="newton", disp=0)
+    return ours.get_diagnostic(y_max=12), theirs.get_diagnostic(y_max=12)
+
+
+@pytest.mark.parametrize("name", ["poisson", "negbin-2"])
+@pytest.mark.parametrize("edges", [[0, 1, 2], [0, 1, 2, 3, 5, 8], list(range(8))])
+def test_probabilities_are_tested_as_in_statsmodels(name, edges):
+    ours, theirs = diagnostic_pair(name)
+    np.testing.assert_allclose(ours.probs_predicted, theirs.probs_predicted, rtol=1e-6)
+    test, expected = ours.test_chisquare_prob(edges), theirs.test_chisquare_prob(np.array(edges))
+    assert test.df == expected.df
+    np.testing.assert_allclose([test.statistic, test.pvalue], [expected.statistic, expected.pvalue], rtol=1e-5)
+    np.testing.assert_allclose(test.diff1[:, :-1], expected.diff1[:, :-1], atol=1e-7)
+
+
+def test_dispersion_is_tested_as_in_statsmodels():
+    ours, theirs = diagnostic_pair("poisson")
+    test, expected = ours.test_dispersion(), theirs.test_dispersion()
+    right = [i for i, method in enumerate(expected.method) if method != "CT nb1"]  # where it repeats "CT nb2"
+    np.testing.assert_allclose(test.statistic[right], expected.statistic[right], rtol=1e-7)
+    np.testing.assert_allclose(test.pvalue[right], expected.pvalue[right], rtol=1e-6, atol=1e-12)
+    res = ours.results
+    excess = ((res.model.endog - res.predict()) ** 2 - res.model.endog) / res.predict()
+    np.testing.assert_allclose(test.statistic[4], stats.ttest_1samp(excess, 0).statistic, rtol=1e-9)
+    assert test.summary_frame().index.tolist() == expected.method
+
+
+def test_zeros_are_tested_as_in_statsmodels():
+    ours, theirs = diagnostic_pair("poisson")
+    test, expected = ours.test_poisson_zeroinflation(), theirs.test_poisson_zeroinflation(method="broek")
+    np.testing.assert_allclose([test.statistic, test.pvalue], [expected.statistic, expected.pvalue], rtol=1e-6)
+
+
+def test_diagnostics_count_frequencies():
+    df = BY_NAME["poisson"].frame()
+    weighted = tm.Poisson.from_formula("y ~ x", df, freq_weights="counts").fit(disp=False).get_diagnostic()
+    repeated = df.loc[df.index.repeat(df["counts"].astype(int))]
+    plain = tm.Poisson.from_formula("y ~ x", repeated).fit(disp=False).get_diagnostic()
+    edges = [0, 1, 2, 3]
+    np.testing.assert_allclose(weighted.test_chisquare_prob(edges)[:3], plain.test_chisquare_prob(edges)[:3], rtol=1e-7)
+    np.testing.assert_allclose(weighted.test_dispersion().statistic, plain.test_dispersion().statistic, rtol=1e-7)
+    np.testing.assert_allclose(weighted.test_poisson_zeroinflation(), plain.test_poisson_zeroinflation(), rtol=1e-7)
+
+
+def test_frequencies_are_drawn():
+    plt = pytest.importorskip("matplotlib.pyplot")
+    diagnostic = fitted(BY_NAME["negbin-2"]).get_diagnostic(y_max=9)
+    axes = diagnostic.plot_probs(upp_xlim=8)
+    np.testing.assert_allclose(axes[0].lines[0].get_ydata(), diagnostic.probs_predicted.sum(0))
+    plt.close("all")

@@ -13,6 +13,7 @@ from ..errors import BoundaryWarning
 from ..estimates import Array
 from ..inference.prediction import counts_of, new_rows, predicted_values
 from ..predictions import labelled
+from .count_diagnostics import CountDiagnostic, PoissonDiagnostic
 from .discrete_results import DiscreteResults
 
 
@@ -75,9 +76,17 @@ class CountResults(DiscreteResults):
         """Probabilities of counts, an ndarray (n, number of counts); `n` are the counts, by default 0 to the largest seen."""
         return np.asarray(self.predict(exog, transform, "prob", n, **arguments))
 
+    def get_diagnostic(self, y_max: int | None = None) -> CountDiagnostic:
+        """Tests and plots of how well the frequencies of counts, their variance and their zeros are predicted."""
+        return PoissonDiagnostic(self, y_max)
+
 
 class DispersedResults(CountResults):
     """A count model with a parameter beside the mean."""
+
+    def get_diagnostic(self, y_max: int | None = None) -> CountDiagnostic:
+        """Tests and plots of how well the frequencies of counts are predicted."""
+        return CountDiagnostic(self, y_max)
 
     @property
     def _alpha(self) -> int:
