@@ -171,7 +171,7 @@ def test_the_order_of_rows_does_not_matter(df, res):
     other = tm.ConditionalLogit.from_formula(FORMULA, shuffled, groups="g").fit(disp=False)
     np.testing.assert_allclose(other.params, res.params, rtol=1e-10)
     np.testing.assert_allclose(other.bse, res.bse, rtol=1e-10)
-    np.testing.assert_allclose(other.predict().sort_index(), res.predict(), rtol=1e-9)
+    np.testing.assert_allclose(other.fittedvalues.sort_index(), res.fittedvalues, rtol=1e-9)
 
 
 def test_constants_of_groups_do_not_matter(df, res):
@@ -193,7 +193,7 @@ def test_groups_without_variation_are_left_out():
         tm.ConditionalLogit.from_formula(FORMULA, whole[varies], groups="g").fit(disp=False),
     )
     np.testing.assert_array_equal(res.params, other.params)
-    assert res.predict().index.equals(whole.index[varies]) and len(res.model.endog) == varies.sum() == res.nobs
+    assert res.fittedvalues.index.equals(whole.index[varies]) and len(res.model.endog) == varies.sum() == res.nobs
     assert f"{gone} groups with {rows} rows in which the response does not vary were left out" in str(res.summary())
     for cov_type, kwds in (
         ("HC0", {}),
@@ -248,7 +248,7 @@ def test_rows_without_a_cluster_leave_whole_groups(df):
     other = tm.ConditionalLogit.from_formula(FORMULA, df[df["region"] != 2], groups="g").fit(disp=False, **kwds)
     np.testing.assert_allclose(ours.params, other.params, rtol=1e-10)
     np.testing.assert_allclose(ours.bse, other.bse, rtol=1e-10)
-    assert ours.nobs == other.nobs and ours.predict().index.equals(df.index[df["region"] != 2])
+    assert ours.nobs == other.nobs and ours.fittedvalues.index.equals(df.index[df["region"] != 2])
 
 
 # -- columns and arguments ---------------------------------------------------------------------------------------
@@ -303,7 +303,7 @@ def test_rows_with_missing_values_leave_their_groups(df):
     ours = tm.ConditionalLogit.from_formula(FORMULA, holes, groups="g").fit(disp=False)
     other = tm.ConditionalLogit.from_formula(FORMULA, holes.dropna(), groups="g").fit(disp=False)
     np.testing.assert_allclose(ours.params, other.params, rtol=1e-12)
-    assert ours.predict().index.equals(other.predict().index)
+    assert ours.fittedvalues.index.equals(other.fittedvalues.index)
     whole = df.assign(x=df["x"].where(df["g"] != df["g"].iloc[0]))  # a group that is not there at all
     assert tm.ConditionalLogit.from_formula(FORMULA, whole, groups="g").left_out == [0, 0]
 
@@ -312,7 +312,8 @@ def test_rows_with_missing_values_leave_their_groups(df):
 
 
 def test_predictions(df, res):
-    p = res.predict()
+    p = res.fittedvalues
+    np.testing.assert_array_equal(p, res.predict())
     np.testing.assert_allclose(p.groupby(df["g"]).sum(), df.groupby("g")["y"].sum(), rtol=1e-12)
     group = next(g for _, g in df.groupby("g") if 1 < g["y"].sum() < len(g) - 1)
     eta = (group[["x", "w", "s"]] @ res.params).to_numpy()

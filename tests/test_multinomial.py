@@ -228,8 +228,9 @@ def test_intervals_of_a_probability(res):
     gradient = np.stack([(probability(params + h * e) - probability(params - h * e)) / (2 * h) for e in np.eye(6)], 1)
     np.testing.assert_allclose(found["se"], np.sqrt(((gradient @ covariance) * gradient).sum(1)), rtol=1e-7)
     assert ((found["ci_lower"] > 0) & (found["ci_upper"] < 1)).all()
-    with pytest.raises(NotImplementedError, match=r"prob\[bus\], prob\[car\], prob\[walk\]"):
-        res.get_prediction(new)
+    every = res.get_prediction(new).summary_frame()
+    np.testing.assert_allclose(every.xs("walk", level="value"), found, rtol=1e-12)
+    np.testing.assert_allclose(every["predicted"].unstack(), res.predict(new), rtol=1e-13)
     with pytest.raises(ValueError, match=r"which='probability'.*choose from .*'prob\[walk\]'"):
         res.predict(which="probability")
 

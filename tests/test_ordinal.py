@@ -106,11 +106,11 @@ def test_any_distribution_with_scipys_methods(df):
     np.testing.assert_allclose(ours.params, named.params, rtol=1e-7)
     np.testing.assert_allclose(ours.bse, named.bse, rtol=1e-5)
     student = tm.OrderedModel(df["y"], df[["x", "w"]], distr=stats.t(6)).fit(disp=False)
-    linear = student.predict(which="linpred").to_numpy()
+    linear = student.predict(which="linpred")
     limits = np.array([-np.inf, *student.thresholds, np.inf])
     rows = stats.t(6).cdf(limits[df["code"] + 1] - linear) - stats.t(6).cdf(limits[df["code"]] - linear)
     np.testing.assert_allclose(student.llf, np.log(rows).sum(), rtol=1e-10)
-    np.testing.assert_allclose(student.get_prediction(which="prob[bad]").predicted, student.predict()[0], rtol=1e-12)
+    np.testing.assert_allclose(student.get_prediction(which="prob[bad]").predicted, student.predict()[:, 0], rtol=1e-12)
     with pytest.raises(ModelError, match="cannot be saved"):
         student.save("nowhere")
     with pytest.raises(ValueError, match="distr='tobit' is not known; choose from 'probit', 'logit'"):
@@ -269,8 +269,9 @@ def test_intervals_of_a_probability(df, res):
     gradient = np.stack([(up - down) / (2 * h) for up, down in moved], 1)
     np.testing.assert_allclose(found["se"], np.sqrt(((gradient @ res.covariance_array) * gradient).sum(1)), rtol=1e-7)
     assert ((found["ci_lower"] > 0) & (found["ci_upper"] < 1) & (found["ci_lower"] < found["predicted"])).all()
-    with pytest.raises(NotImplementedError, match="one number per row"):
-        res.get_prediction(new, which="prob")
+    every = res.get_prediction(new, which="prob").summary_frame()
+    np.testing.assert_allclose(every.xs("fair", level="value"), found, rtol=1e-12)
+    np.testing.assert_allclose(every["predicted"].unstack()[NAMES], res.predict(new), rtol=1e-13)
 
 
 def test_margins_add_up_to_nothing(df, res):

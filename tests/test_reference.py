@@ -144,7 +144,7 @@ def test_multinomial_logit(name):
     ours = [res.llf, res.aic, res.llnull, res.k_free, -2 * res.llf, res.nobs]
     names = ["loglik", "aic", "loglik_null", "df_loglik", "deviance", "weight_sum"]
     assert elementwise(ours, [expected[key] for key in names]) < 1e-9
-    assert elementwise(res.predict().iloc[: len(expected["fitted_probs"])], expected["fitted_probs"]) < 1e-6
+    assert elementwise(res.predict()[: len(expected["fitted_probs"])], expected["fitted_probs"]) < 1e-6
     if "predict" in expected:
         assert elementwise(res.predict(corpus.newdata(name)), expected["predict"]["probs"]) < 1e-6
     assert not unread(

@@ -57,7 +57,7 @@ def plot_coefficients(
     shown = _coefficient_positions(results, names, exponentiate)
     change = np.exp if exponentiate else np.asarray
     middle = change(results.params_array[shown])
-    low, high = change(np.asarray(results.conf_int(alpha))[shown]).T
+    low, high = change(results._limits(alpha)[shown]).T
     ax = new_axes(ax, figsize=(6.4, 1.2 + 0.34 * len(shown)))
     ax.axvline(1.0 if exponentiate else 0.0, color=GREY, linewidth=1, linestyle="--", zorder=0)
     heights = np.arange(len(shown))

@@ -213,7 +213,7 @@ def quantity(model: RegressionModel, which: str, y_values: Sequence[float] | Non
 
 def counts_of(model: RegressionModel, which: str, y_values: Any) -> list[float] | None:
     """The values whose probabilities are asked for: 0, 1, ... to the largest of the fit unless given."""
-    if which != "prob" or "prob" not in model.predictable():
+    if which != "prob" or "prob" not in model.predictable() or model.outcomes(which) is not None:
         if y_values is not None:
             raise ValueError("y_values are for which='prob' of models of counts")
         return None
@@ -260,8 +260,9 @@ def prediction(
     predictive = None
     if which == "mean" and variance is None:
         predictive = Predictive(model, results.fit.z, results.covariance_z, data, results.scale)
+    values = model.outcomes(which) if y_values is None else y_values
     return Prediction(value, se, linear, linear_se, scale or Identity(), df, labels, variance, predictive, curve,
-                      columns, y_values)  # fmt: skip
+                      columns, values)  # fmt: skip
 
 
 def average_prediction(
@@ -281,7 +282,7 @@ def average_prediction(
     variance = ((gradient @ results.covariance_z) * gradient).sum(1)
     mean, se = value.numpy(), variance.sqrt().numpy()
     df = results.df_inference if results.use_t else None
-    return Prediction(mean, se, mean, se, Identity(), df, y_values)
+    return Prediction(mean, se, mean, se, Identity(), df, model.outcomes(which) if y_values is None else y_values)
 
 
 def _curve(model: RegressionModel, data: Data, which: str) -> Callable[[Array], Array]:

@@ -269,7 +269,7 @@ class ConditionalLogit(LikelihoodModel):
                 p = torch.where((2 * some.ones > some.size)[:, None], 1 - p, p)
                 place = torch.arange(p.shape[1], device=p.device)
                 present = place < some.size[:, None]
-                out[self.order[(some.first[:, None] + place)[present]]] = p[present]
+                out[self.order[(some.first[:, None] + place)[present]].cpu()] = p[present].cpu()
             return rows.ones
 
         row_map(block, self.rows)

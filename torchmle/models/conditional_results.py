@@ -26,23 +26,24 @@ class ConditionalResults(DiscreteResults):
         which : str
             "mean": the probability of y = 1 given how many of the group have it; "linear": ``x'b + offset``, log odds
             up to a constant of the group.
+
+        Returns
+        -------
+        ndarray (n,) for the rows of the fit, of the groups that count; for new ones with an index a Series
         """
         if which not in ("mean", "linear"):
             raise ValueError(
                 f"which={which!r} is not something ConditionalLogit predicts; choose from 'mean', 'linear'"
             )
         model, z = self.model, self.fit.z
+        if which == "mean" and exog is not None:
+            raise ValueError("the probabilities of new rows depend on constants of their groups, which conditioning removes; "
+                             "which='linear' gives log odds up to that constant")  # fmt: skip
         if which == "mean":
-            if exog is not None:
-                raise ValueError("the probabilities of new rows depend on constants of their groups, which conditioning "
-                                 "removes; which='linear' gives log odds up to that constant")  # fmt: skip
-            values, index = model.conditional_probabilities(z.to(model.rows.device)), model.index
-        else:
-            data, index = (
-                (model.members, model.index) if exog is None else model.predict_data(exog, transform, arguments)
-            )
-            linear = data.x["X"].double().cpu() @ z
-            values = (linear + data.offset.cpu() if "offset" in data.columns else linear).numpy()
+            return model.conditional_probabilities(z.to(model.rows.device))
+        data, index = (model.members, None) if exog is None else model.predict_data(exog, transform, arguments)
+        linear = data.x["X"].double().cpu() @ z
+        values = (linear + data.offset.cpu() if "offset" in data.columns else linear).numpy()
         return values if index is None else pd.Series(values, index=index)
 
     def get_prediction(
@@ -56,7 +57,7 @@ class ConditionalResults(DiscreteResults):
     @property
     def fittedvalues(self) -> Any:
         """Probabilities of y = 1 for the rows of the fit, given how many of their group have it."""
-        return self.predict()
+        return self._series_of_rows(self.predict())
 
     @property
     def title(self) -> str:

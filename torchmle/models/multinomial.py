@@ -277,8 +277,11 @@ class MNLogit(Lasso, RegressionModel):
     def is_first(self, which: str) -> bool:
         return False
 
+    def outcomes(self, which: str) -> tuple[Any, ...] | None:
+        return self.levels if which in ("mean", "linear") else None
+
     def predicted_scale(self, which: str) -> Transform | None:
-        return Logit() if outcome(which, self.levels) is not None else None
+        return Logit() if which == "mean" or outcome(which, self.levels) is not None else None
 
 
 def with_base(linear: Tensor) -> Tensor:

@@ -75,39 +75,6 @@ class MultinomialResults(DiscreteResults):
 
     # -- predictions -------------------------------------------------------------------------------------------
 
-    def predict(self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any) -> Any:
-        """Predicted probabilities (n, J) of the rows of the fit, or of new ones.
-
-        Parameters
-        ----------
-        exog : DataFrame or array, optional
-            New rows; through the formula unless ``transform=False``.
-        which : str
-            "mean", "linear" (predictors with a column of zeros for the base), or "prob[category]".
-
-        Returns
-        -------
-        DataFrame with columns 0 ... J-1 (Series for one category), or ndarray; an ndarray for the rows of the fit
-        """
-        data, index = prediction.new_rows(self.model, exog, transform, arguments)
-        values = prediction.predicted_values(self.model, self.fit.z, data, which)
-        return self._rows_of(values, None if exog is None else index)
-
-    def _rows_of(self, values: Array, index: pd.Index | None) -> Any:
-        if values.ndim == 2:
-            return by_category(values, index)
-        return values if index is None else pd.Series(values, index=index)
-
-    def get_prediction(
-        self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any
-    ) -> prediction.Prediction:
-        """The probability of one category, ``which="prob[category]"``, with standard errors and intervals in (0, 1)."""
-        if which in ("mean", "linear"):
-            raise NotImplementedError(
-                f"get_prediction gives one number per row: choose which= from {', '.join(self.model.predictable()[2:])}"
-            )
-        return super().get_prediction(exog, transform, which, **arguments)
-
     @property
     def fittedvalues(self) -> Any:
         """Linear predictors, (n, J-1), a column for each category but the base."""

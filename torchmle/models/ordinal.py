@@ -308,8 +308,11 @@ class OrderedModel(RegressionModel):
     def is_first(self, which: str) -> bool:
         return which in ("mu", "linear", "linpred")
 
+    def outcomes(self, which: str) -> list[Any] | None:
+        return self.labels if which in ("mean", "prob", "cum", "cumprob") else None
+
     def predicted_scale(self, which: str) -> Transform | None:
-        return Logit() if outcome(which, self.labels) is not None else None
+        return Logit() if which in ("mean", "prob") or outcome(which, self.labels) is not None else None
 
 
 def threshold_sums(terms: Terms, x: Tensor, y: Tensor, thresholds: int) -> tuple[Tensor, Tensor]:

@@ -39,39 +39,6 @@ class OrderedResults(DiscreteResults):
 
         return self.delta(first_and_steps, names=self.model.threshold_names)
 
-    def predict(self, exog: Any = None, transform: bool = True, which: str = "prob", **arguments: Any) -> Any:
-        """Predictions for the rows of the fit, or for new ones.
-
-        Parameters
-        ----------
-        exog : DataFrame or array, optional
-            New rows; through the formula unless ``transform=False``.
-        which : str
-            "prob": probabilities of the categories (n, J); "cumprob": P(y <= j), (n, J); "linpred": the linear
-            predictor (n,); "prob[category]": one probability (n,).
-        **arguments
-            Offset of the rows; new ones have none unless it is given.
-
-        Returns
-        -------
-        DataFrame with columns 0 ... J-1, Series or ndarray
-        """
-        data, index = prediction.new_rows(self.model, exog, transform, arguments)
-        values = prediction.predicted_values(self.model, self.fit.z, data, which)
-        if values.ndim == 2:
-            return by_category(values, index)
-        return values if index is None else pd.Series(values, index=index)
-
-    def get_prediction(
-        self, exog: Any = None, transform: bool = True, which: str = "linpred", **arguments: Any
-    ) -> prediction.Prediction:
-        """The linear predictor, or the probability of one category ("prob[category]"), with standard errors."""
-        if which in ("prob", "mean", "cumprob", "cum"):
-            raise NotImplementedError(
-                f"get_prediction gives one number per row: choose which= from {', '.join(self.model.predictable()[2:])}"
-            )
-        return super().get_prediction(exog, transform, which, **arguments)
-
     def _probabilities(self) -> Array:
         return prediction.predicted_values(self.model, self.fit.z, self.model.rows, "prob")
 
