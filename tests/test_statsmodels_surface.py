@@ -6,6 +6,7 @@ import pickle
 
 import numpy as np
 import pandas as pd
+import patsy
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
@@ -318,3 +319,56 @@ def test_columns_of_several_results(df):
     pairs = [pair(name, df) for name in ("ols", "poisson")]
     ours, theirs = (str(summary_col([p[i] for p in pairs], stars=True, model_names=["a", "b"])) for i in (0, 1))
     assert ours == theirs
+
+
+# -- predictions of new rows -------------------------------------------------------------------------------------
+
+
+def test_rows_in_every_form(df):
+    ours, theirs = pair("ols", df)
+    new = df[["x", "w", "g"]].head(4)
+    close(ours.predict(new), theirs.predict(new))
+    row = new.iloc[2]  # of several types, over which statsmodels stumbles
+    pd.testing.assert_series_equal(ours.predict(row), ours.predict(new.iloc[[2]]))
+    close(ours.predict(dict(row)), ours.predict(row))
+    design = ours.model.exog[:3]
+    close(ours.predict(design, transform=False), theirs.predict(design, transform=False))
+    close(ours.predict(design[0], transform=False), theirs.predict(design[0], transform=False))
+    holes = new.assign(x=new["x"].where(new.index != "r1"))
+    assert ours.predict(holes).isna().tolist() == theirs.predict(holes).isna().tolist() == [False, True, False, False]
+    alone = pd.DataFrame({"y": [1.0, 2.0, 4.0], "x": [1.0, 2.0, 3.0]}, index=[5, 3, 1])
+    ours, theirs = tm.OLS.from_formula("y ~ x", alone).fit(), smf.ols("y ~ x", alone).fit()
+    pd.testing.assert_series_equal(ours.predict(alone["x"]), theirs.predict(alone["x"]))
+
+
+def test_rows_of_matrices_in_every_form(df):
+    x = sm.add_constant(df[["x", "w"]])
+    ours, theirs = (package.OLS(df["y"], x).fit() for package in (tm, sm))
+    for new in (x.head(3), x.head(3).to_numpy(), x.iloc[1].to_numpy(), x.head(3).to_numpy().tolist()):
+        close(ours.predict(new), theirs.predict(new))
+        assert type(ours.predict(new)) is type(theirs.predict(new))
+    shuffled = x.head(3).set_axis(["a", "b", "c"], axis=1)  # columns go by position
+    close(ours.predict(shuffled), theirs.predict(shuffled))
+    close(ours.predict(x.iloc[1]), theirs.predict(x.iloc[1]))
+    one = tm.OLS(df["y"], df["x"]).fit()
+    close(one.predict([1.0, 2.0]), one.params.iloc[0] * np.array([1.0, 2.0]))
+    for wrong in (x.head(3)[["x", "w"]], x.head(3).to_numpy()[:, :2], [1.0, 2.0]):
+        with pytest.raises(ValueError, match=r"shapes \(.*2\) and \(3,\) not aligned"):
+            ours.predict(wrong)
+
+
+def test_what_is_wrong_with_new_rows(df):
+    ours, _ = pair("ols", df)
+    words = (
+        "predict requires that you use a DataFrame when predicting from a model\nthat was created using the formula api"
+    )
+    for wrong, more in (
+        (df[["x", "w"]].head(2), "no column 'g'"),
+        (df.head(2).assign(g="z"), "does not match any of the expected levels"),
+        ([0.25], "data is a list"),
+    ):
+        with pytest.raises(patsy.PatsyError, match=words) as caught:
+            ours.predict(wrong)
+        assert more in str(caught.value)
+    with pytest.raises(ValueError, match="exposure is not the same length as endog"):
+        tm.Poisson(df["c"], df[["x"]], exposure=df["v"].to_numpy()[:4])
