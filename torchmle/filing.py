@@ -67,6 +67,7 @@ def unlabelled(results: Any) -> Any:
     """The same result with arrays in place of pandas objects."""
     model, fit, other = copy.copy(results.model), copy.copy(results.fit), copy.copy(results)
     model.design, model.index = replace(model.design, pandas=False), None
+    vars(model)["hidden_labels"] = results.model.index
     vars(fit)["model"] = model
     labelled = [name for name, value in vars(other).items() if isinstance(value, pd.Series | pd.DataFrame)]
     for name in labelled:

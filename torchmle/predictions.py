@@ -144,9 +144,11 @@ class Predictions:
 
         Examples
         --------
-        >>> res = OLS.from_formula("y ~ x * g", df).fit()
-        >>> res.margins("x").frame()["estimate"].shape
-        (1,)
+        >>> res = tm.OLS.from_formula("y ~ x * w", df).fit()
+        >>> res.margins().frame()[["term", "estimate"]].round(2)
+          term  estimate
+        0    x      1.79
+        1    w      0.03
         """
         return margins.margins(self, variables, at, method, which, contrast, arguments)
 
