@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from problems import NAMES, PROBLEMS, fitted
 from scipy import optimize
 
 import torchmle as tm
@@ -164,6 +165,34 @@ def test_a_collinear_column_may_be_what_constraints_identify(frame):
     assert fewer.llf == pytest.approx(identified.llf) and fewer.df_resid == identified.df_resid
     with pytest.raises(ValueError, match="leave ab, e undetermined"):
         tm.Poisson.from_formula("y ~ a + b + ab + e", clash).fit(constraints="ab = e", disp=False)
+
+
+# -- every model -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=NAMES)
+def test_constraints_in_every_model(problem):
+    free = fitted(problem)
+    blocks = [block for block in free.model.layout.blocks if isinstance(block.transform, tm.Coefficients)]
+    labels = [label for block in blocks[:1] for label in block.labels]
+    if len(labels) < 2:
+        pytest.skip("no two coefficients")
+    one, other = (free.names.index(label) for label in labels[-2:])
+    unit = np.eye(len(free.names))
+    equal = free.model.fit(constraints=unit[[one]] - unit[[other]], disp=False)
+    assert equal.params_array[one] == equal.params_array[other]
+    assert equal.k_free == free.k_free - 1 and equal.llf <= free.llf and equal.converged
+    value = free.params_array[other] + 0.3 * free._bse[other]
+    held = free.model.fit(constraints=(unit[[other]], [value]), disp=False)
+    fixed = free.model.fit(fix={labels[-1]: value}, disp=False)
+    np.testing.assert_allclose(held.params_array, fixed.params_array, rtol=1e-9)
+    np.testing.assert_allclose(held._bse, fixed._bse, rtol=1e-9)
+    # near the maximum the tests of one hypothesis agree: 0.3 standard errors squared
+    ratio, score = 2 * (free.llf - held.llf), held.score_test().statistic
+    np.testing.assert_allclose([ratio, score], 0.09, rtol=0.15)
+    bounded = free.model.fit(bounds={labels[-1]: (value, None)}, disp=False)
+    np.testing.assert_allclose(bounded.params_array, fixed.params_array, rtol=1e-7, atol=1e-10)
+    assert list(bounded.at_bounds) == [labels[-1]]
 
 
 # -- bounds ----------------------------------------------------------------------------------------------------

@@ -272,7 +272,15 @@ def _moments(
         information = null.model.expected_information(null.z)
     fit = _fit(null, null.wide, results, score, -information)
     if not fit.inverse.definite:
-        raise ValueError("the columns to test are linear combinations of those of the model, or of each other")
+        weights = fit.inverse.direction.abs()
+        names = [
+            name for name, weight in zip(null.wide.free_names(null.model.layout), weights, strict=True) if weight > 0.3
+        ]
+        raise ValueError(
+            f"the information at the estimate under the hypothesis is not positive definite, in the direction of "
+            f"{', '.join(names) or 'all parameters'}: columns may be linear combinations of others, or the estimate far from "
+            "the maximum, where observed=False or cov_type='opg' can be used"
+        )
     if kind is not None and kind.robust:
         return score, fit.bread, None if null.rows is None else kind.estimate(fit).matrix
     if scale is None:
