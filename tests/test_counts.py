@@ -380,6 +380,15 @@ def test_results_are_statsmodels(name, model):
         np.testing.assert_allclose(res.predict(which="prob", y_values=y), probabilities, rtol=1e-5)
 
 
+def test_names_are_statsmodels():
+    for name, model in ANALYTIC:
+        ours, other = fitted(BY_NAME[name]).model, theirs(name, model)
+        assert ours.exog_names[: len(other.exog_names)] == other.exog_names and ours.data.xnames == ours.exog_names
+        assert ours.exog.shape == other.exog.shape
+    assert fitted(BY_NAME["negbin-2"]).model.k_extra == 1 and fitted(BY_NAME["zero-negbin"]).model.k_extra == 3
+    assert BY_NAME["negbin-p"].build(BY_NAME["negbin-p"].frame())._get_init_kwds()["p"] == 1.5
+
+
 def test_dispersion_on_the_log_scale():
     res = fitted(BY_NAME["negbin-2"])
     assert res.lnalpha == pytest.approx(np.log(res.params["alpha"]))

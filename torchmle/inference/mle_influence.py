@@ -49,7 +49,7 @@ class MLEInfluence(InfluencePlots):
 
     def __init__(self, results: Results):
         self.results = results
-        self.nobs, self.k_vars = results.model.rows.n, len(results.model.exog_names)
+        self.nobs, self.k_vars = results.model.rows.n, len(results.model.layout.blocks[0].labels)
         self.k_params, self.scale = len(results.names), results.scale
 
     # -- the fit ---------------------------------------------------------------------------------------------------

@@ -69,6 +69,16 @@ class CountModel(LinearArguments, Lasso, RegressionModel):
         self.distribution = distribution
         self.parameters = dict(distribution.parameters)  # type: ignore[misc]  # this model's own
 
+    @property
+    def exog_names(self) -> list[str]:
+        """Labels of all parameters, alpha and the inflation's coefficients included, as in statsmodels."""
+        return list(self.layout.names)
+
+    @property
+    def k_extra(self) -> int:
+        """Parameters beside the coefficients of the mean."""
+        return len(self.layout.names) - len(self.layout.block("mu").labels)
+
     def state(self) -> dict[str, Any]:
         return {**super().state(), **{name: getattr(self, name) for name in self.settings}}
 
