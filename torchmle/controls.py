@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from .results import Results
 
 STOPPING_RULES = ("atol", "rtol", "tol_criterion", "gtol", "ftol", "xtol", "avextol", "pgtol", "factr", "norm", "niter")
-OF_ALGORITHMS = ("max_start_irls", "optim_hessian", "wls_method", "ridge_factor", "epsilon", "m", "optim_kwds_prelim")
+OF_ALGORITHMS = ("max_start_irls", "optim_hessian", "wls_method", "ridge_factor", "epsilon", "m", "optim_kwds_prelim",
+                 "loglike_and_score")  # fmt: skip
 OF_OUTPUT = ("full_output", "attach_wls", "retall", "skip_hessian", "scaletype", "cov_params_func")
 HARMLESS = (*STOPPING_RULES, *OF_ALGORITHMS, *OF_OUTPUT)
 HEEDED = ("warn_convergence",)

@@ -149,7 +149,7 @@ def score_test(
 
 
 def _joint(statistic: float, count: int) -> ScoreTestResult:
-    return ScoreTestResult(statistic, float(chi2_tail(statistic, count)), "chi2", count)
+    return ScoreTestResult(np.float64(statistic), np.float64(chi2_tail(statistic, count)), "chi2", count)
 
 
 # -- which hypothesis ------------------------------------------------------------------------------------------
