@@ -261,6 +261,14 @@ def test_derivatives_at_the_boundary_point_outwards():
     np.testing.assert_allclose(res.score_obs()[:, :2], poisson.score_obs(), rtol=1e-7, atol=1e-6)
 
 
+def test_influence_at_the_boundary_is_poissons():
+    df = under()
+    influence = fit_at_boundary(tm.NegativeBinomial, df).get_influence()
+    poisson = smf.poisson("y ~ x", df).fit(disp=False).get_influence()
+    np.testing.assert_allclose(influence.resid_score(), poisson.resid_score(), rtol=1e-7)
+    np.testing.assert_allclose(influence.hat_matrix_diag, poisson.hat_matrix_diag, rtol=1e-7)
+
+
 def test_alpha_may_be_held_at_zero():
     df = BY_NAME["negbin-2"].frame()
     res = smf.negativebinomial("y ~ x", df).fit(fix={"alpha": 0}, disp=False)

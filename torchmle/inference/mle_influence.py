@@ -228,7 +228,8 @@ class MLEInfluence(InfluencePlots):
         studentize : bool
             Divide by ``sqrt(1 - h)``.
         """
-        chosen = np.arange(self.k_params) if index is None else np.asarray(index)
+        known = self.results._bse > 0  # not what is held, left out or at a boundary
+        chosen = np.flatnonzero(known | (not joint)) if index is None else np.asarray(index)
         scores, information = self.score_obs[:, chosen], -self.hessian[np.ix_(chosen, chosen)]
         if joint:
             found = (scores * np.linalg.solve(information, scores.T).T).sum(1)
