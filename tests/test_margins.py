@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 import torch
+from problems import BY_NAME
+from problems import fitted as fit_of
 from statsmodels.formula import api as sm_formulas
 
 import torchmle as tm
@@ -62,9 +64,9 @@ def offsets(res):
     return {"offset": DF["off"]} if "offset" in res.model.given_arguments else {}
 
 
-def central(res, name, which="mean", frame=DF, **arguments):
+def central(res, name, which="mean", frame=DF, data=DF, **arguments):
     """Slope of each prediction by central differences; by one-sided ones over less at the ends of the variable's range."""
-    low, high = DF[name].min(), DF[name].max()
+    low, high = data[name].min(), data[name].max()
     h = 1e-5 * (high - low)
     h = np.where((frame[name] + h > high) | (frame[name] - h < low), 1e-3 * h, h)
     up, down = np.minimum(frame[name] + h, high), np.maximum(frame[name] - h, low)
@@ -90,6 +92,26 @@ def test_average_effects_are_central_differences_of_predictions(model, formula):
             high, low = ({"True": True, "False": False}.get(level, level) for level in contrast.split(" - "))
             levels = (res.predict(DF.assign(**{name: level}), **offsets(res)).mean() for level in (high, low))
             assert effect == pytest.approx(next(levels) - next(levels), rel=1e-10)
+
+
+@pytest.mark.parametrize(
+    "name", [name for name, problem in BY_NAME.items() if issubclass(problem.model, tm.RegressionModel)]
+)
+def test_every_model_has_margins(name):
+    """Slopes of the mean (of each probability, where there are several) are differences of predictions."""
+    res = fit_of(BY_NAME[name])
+    frame, margins = res.model.frame_rows(), res.margins()
+    labels, given = margins.labels, [a for a in res.model.linear_arguments() if a in res.model.given_arguments]
+    known = {a: res.model.rows.columns[a].numpy() for a in given if a not in res.model.design.row_names}
+    for term in labels["term"][labels["contrast"] == "slope"].unique():
+        slopes = central(res, term, frame=frame, data=frame, **known)
+        scale = abs(np.asarray(res.predict())).mean() / frame[term].std()
+        np.testing.assert_allclose(
+            margins.margeff[labels["term"] == term], slopes.mean(0), rtol=1e-6, atol=1e-6 * scale
+        )
+    assert np.isfinite(margins.margeff_se).all()
+    columns = res.get_margeff()
+    assert np.isfinite(columns.margeff_se).all()
 
 
 def test_interactions_are_followed():

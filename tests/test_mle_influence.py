@@ -206,6 +206,10 @@ def test_where_there_are_none():
     with pytest.warns(UserWarning, match="no leverages"):
         frame = inflated.get_influence().summary_frame()
     assert "hat_diag" not in frame and "cooks_d" in frame
+    plain = tm.Normal.from_formula("p ~ x", DF).fit().get_influence()
+    assert list(plain.summary_frame().columns[-3:]) == ["cooks_d", "hat_diag", "dffits_internal"]
+    with pytest.raises(AttributeError, match="no Pearson residuals"):
+        _ = plain.resid_studentized
     several = MNLogit.from_formula("m ~ x", DF).fit(disp=False).get_influence()
     with pytest.raises(ValueError, match="several means"):
         _ = several.d_fittedvalues

@@ -80,9 +80,10 @@ class MLEInfluence(InfluencePlots):
         return np.asarray(self.results.score_obs())
 
     @cached_property
-    def resid(self) -> Array:
-        """Pearson residuals divided by the root of the scale."""
-        return np.asarray(self.results.resid_pearson) / np.sqrt(self.scale)  # type: ignore[attr-defined]
+    def resid(self) -> Array | None:
+        """Pearson residuals divided by the root of the scale; None for models that have none."""
+        found = getattr(self.results, "resid_pearson", None)
+        return None if found is None else np.asarray(found) / np.sqrt(self.scale)
 
     # -- leverages -------------------------------------------------------------------------------------------------
 
@@ -201,6 +202,8 @@ class MLEInfluence(InfluencePlots):
     @property
     def resid_studentized(self) -> Array:
         """`resid` divided by ``sqrt(1 - h)``."""
+        if self.resid is None:
+            raise AttributeError(f"{type(self.results.model).__name__} has no Pearson residuals to studentise")
         return self.resid / np.sqrt(self._free)
 
     def resid_score_factor(self) -> Array:
@@ -243,8 +246,10 @@ class MLEInfluence(InfluencePlots):
         """One row per row of the fit: ``dfb_<name>``, cooks_d, standard_resid, hat_diag, dffits_internal."""
         found = {f"dfb_{name}": column for name, column in zip(self.results.names, self.dfbetas.T, strict=True)}
         found["cooks_d"] = self.cooks_distance[0]
+        if self.hat_matrix_diag is not None and self.resid is not None:
+            found["standard_resid"] = self.resid_studentized
         if self.hat_matrix_diag is not None:
-            found["standard_resid"], found["hat_diag"] = self.resid_studentized, self.hat_matrix_diag
+            found["hat_diag"] = self.hat_matrix_diag
         found["dffits_internal"] = self.d_fittedvalues_scaled
         return pd.DataFrame(found, index=self.results.model.index)
 
