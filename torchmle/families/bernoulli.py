@@ -41,9 +41,16 @@ def success_and_failure(transform: Transform, z: Tensor) -> tuple[Terms, Terms]:
 
 
 def bernoulli(transform: Transform, y: Tensor, z: Tensor) -> Terms:
-    """``y log p + (1 - y) log(1 - p)`` with derivatives; an impossible event counts only where it happened."""
+    """``y log p + (1 - y) log(1 - p)`` with derivatives; an impossible event counts only where it happened.
+
+    The value is not a number where p is no probability.
+    """
     success, failure = success_and_failure(transform, z)
-    return Terms(*(_times(y, s) + _times(1 - y, f) for s, f in zip(success, failure, strict=True)))
+    terms = Terms(*(_times(y, s) + _times(1 - y, f) for s, f in zip(success, failure, strict=True)))
+    if not isinstance(transform, Log | LogComplement | Identity):
+        return terms
+    inside = (z >= 0) & (z <= 1) if isinstance(transform, Identity) else z <= 0
+    return terms._replace(value=torch.where(inside, terms.value, torch.nan))
 
 
 def information(transform: Transform, z: Tensor) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import replace
@@ -19,7 +20,7 @@ from ..families import Binomial, Family, Gaussian, links
 from ..families.saving import describe, restore
 from ..formula import Design
 from ..objective import Objective
-from ..optim import Optimum
+from ..optim import Optimum, Status
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
 from ..sums import row_sums
@@ -198,9 +199,9 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
         return "irls"
 
     def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
-        if method != "irls":
-            return super().maximize(objective, start, method, **options)
-        return replace(super().maximize(objective, start, "newton", **options), method="irls")
+        found = super().maximize(objective, start, "newton" if method == "irls" else method, **options)
+        status = Status.EDGE if meets_an_edge(objective, found) else found.status
+        return replace(found, status=status, method=method if method == "irls" else found.method)
 
     def choose_covariance(
         self, cov_type: str | None, cov_kwds: Mapping[str, Any] | None, method: str
@@ -282,3 +283,12 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
 
     def predict_rows(self, which: str, p: Values, data: Data) -> Tensor:
         return self.family.variance(p.mu) if which == "var_unscaled" else super().predict_rows(which, p, data)
+
+
+def meets_an_edge(objective: Objective, found: Optimum) -> bool:
+    """Whether a search stopped because the way up leaves the domain: the log-likelihood is no number a Newton step on."""
+    stalled = (Status.ITERATION_LIMIT, Status.PRECISION, Status.LINE_SEARCH_FAILED, Status.METHOD_FAILED)
+    if found.status not in stalled or not bool(torch.isfinite(found.hessian).all()):
+        return False
+    step = torch.linalg.lstsq(-found.hessian, found.gradient[:, None]).solution[:, 0]
+    return not math.isfinite(objective.value(found.x + step).item())

@@ -53,6 +53,11 @@ class Status(Enum):
         "maximum (perfect separation, or a parameter at the edge of its range). Simplify the model, or fix the "
         "parameter at its limit."
     )
+    EDGE = (
+        "Not converged: the log-likelihood rises towards the edge of the model's domain, where a predicted mean or "
+        "probability is at the end of its range, and the maximum may lie there. Use a link that keeps means in their "
+        "range, leave out or join the categories concerned, or give start_params from which the edge is not met."
+    )
     METHOD_FAILED = (
         "Not converged: the method ended away from a maximum, and Newton steps from its best point did not reach one. "
         "Use method='newton', or other start_params."
