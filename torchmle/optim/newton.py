@@ -74,8 +74,9 @@ def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: 
         if stalled == STALLED:
             return Ending(point, model, Status.PRECISION)
         if iteration == maxiter:
-            endless = creeping(search.history) or _overflowing(point)
-            return Ending(point, model, Status.DIVERGING if endless else Status.ITERATION_LIMIT)
+            if _overflowing(point):
+                return Ending(point, _with_way(model, point, reference), Status.DIVERGING)
+            return Ending(point, model, Status.DIVERGING if creeping(search.history) else Status.ITERATION_LIMIT)
         trial, length = _advance(search, point, model) if model.decrement > tol else _escape(search, point, model)
         if trial is None:
             return _stuck(search, point, model, reference, tol)
@@ -83,7 +84,8 @@ def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: 
         point, lowest = trial, min(lowest, model.decrement)
         if length >= LONGEST or point.x.abs().max().item() > RUNAWAY:
             search.record(point.x, point.value, math.nan)
-            return Ending(point, quadratic(point.gradient, point.hessian), Status.DIVERGING)
+            end = quadratic(point.gradient, point.hessian)
+            return Ending(point, _with_way(end, point, reference) if _overflowing(point) else end, Status.DIVERGING)
     raise AssertionError("the loop above always returns")
 
 
@@ -101,8 +103,19 @@ def _stuck(search: Search, point: Point, model: Quadratic, reference: Point, tol
         if away is not None:
             return Ending(point, model._replace(weakest=away), Status.DIVERGING)
         if _overflowing(point):
-            status = Status.DIVERGING
+            return Ending(point, _with_way(model, point, reference), Status.DIVERGING)
     return Ending(point, model, status)
+
+
+def _with_way(model: Quadratic, point: Point, reference: Point) -> Quadratic:
+    """The model with the way from the start, in the standard errors there, as the direction to be named.
+
+    Where the information has become absurd the last step is made of rounding errors.
+    """
+    size = reference.hessian.diagonal().abs()
+    way = (point.x - reference.x) * torch.where(size > 0, size, torch.ones_like(size)).sqrt()
+    length = way.norm()
+    return model._replace(weakest=way / length) if 0 < length.item() < math.inf else model
 
 
 def _overflowing(point: Point) -> bool:
