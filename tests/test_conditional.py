@@ -351,3 +351,14 @@ def test_separated_groups_are_no_estimates(df):
     with pytest.warns(ConvergenceWarning, match="only"):
         res = tm.ConditionalLogit.from_formula("y ~ x + only", df.assign(only=only), groups="g").fit(disp=False)
     assert not res.converged
+
+
+def test_a_penalty_sets_coefficients_to_zero(df, res):
+    """At the maximum of l/n - alpha |b|, score/n is alpha times the sign, and at most alpha where b is zero."""
+    alpha = 0.05
+    found = np.asarray(res.model.fit_regularized(alpha=alpha, L1_wt=1.0).params)
+    slope = res.model.score(found) / res.nobs
+    assert (found == 0).any() and (found != 0).any()
+    np.testing.assert_allclose(slope[found != 0], alpha * np.sign(found[found != 0]), rtol=1e-6)
+    assert (np.abs(slope[found == 0]) <= alpha).all()
+    np.testing.assert_allclose(res.model.fit_regularized(alpha=0.0).params, res.params, rtol=1e-6)

@@ -22,9 +22,10 @@ from ..structured import Coefficients
 from ..sums import row_map
 from . import chosen
 from .conditional_results import ConditionalResults
+from .penalised import ElasticNet
 
 
-class ConditionalLogit(LikelihoodModel):
+class ConditionalLogit(ElasticNet, LikelihoodModel):
     """Logit with a constant for every group, given the number of ones in each: exact conditional likelihood.
 
     In group g with members i, of which d_g have y = 1,
