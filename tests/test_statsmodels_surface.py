@@ -11,6 +11,7 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 import torch
+from problems import NAMES, PROBLEMS, fitted
 from statsmodels.iolib.summary2 import summary_col
 
 import torchmle as tm
@@ -54,8 +55,8 @@ def pair(name, df, **fit):
     )
 
 
-NAMES = ["ols", "wls", "poisson", "arrays"]
-each_model = pytest.mark.parametrize("name", NAMES)
+CASES = ["ols", "wls", "poisson", "arrays"]
+each_model = pytest.mark.parametrize("name", CASES)
 
 
 # -- covariances -------------------------------------------------------------------------------------------------
@@ -372,3 +373,51 @@ def test_what_is_wrong_with_new_rows(df):
         assert more in str(caught.value)
     with pytest.raises(ValueError, match="exposure is not the same length as endog"):
         tm.Poisson(df["c"], df[["x"]], exposure=df["v"].to_numpy()[:4])
+
+
+# -- every model -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=NAMES)
+def test_every_model_can_be_copied_pickled_and_stripped_of_rows(problem):
+    whole, ours, new = fitted(problem), problem.fit(problem.frame()), problem.frame(seed=5, n=20)
+    predicts = hasattr(problem.model, "predict_rows")
+    copies = [copy.deepcopy(ours), pickled(ours)]
+    ours.remove_data()
+    assert not ours.model.has_rows
+    with pytest.raises(ModelError, match="needs the rows"):
+        _ = ours.llf_obs
+    for one in (*copies, ours, pickled(ours), copy.deepcopy(ours)):
+        assert type(one) is type(whole) and one.names == whole.names
+        for attribute in ("params_array", "covariance_array", "_bse", "_tvalues", "_normalized"):
+            np.testing.assert_array_equal(getattr(one, attribute), getattr(whole, attribute))
+        for attribute in ("llf", "aic", "bic", "nobs", "df_model", "df_resid", "scale", "k_constant", "method"):
+            assert getattr(one, attribute) == getattr(whole, attribute), attribute
+        assert without_time(one.summary()) == without_time(whole.summary())
+        assert without_time(one.summary2()) == without_time(whole.summary2())
+        assert one.mle_retvals.keys() == whole.mle_retvals.keys()
+        if predicts:
+            np.testing.assert_array_equal(one.predict(new), whole.predict(new))
+
+
+@pytest.mark.parametrize("problem", PROBLEMS, ids=NAMES)
+def test_every_model_has_the_common_surface(problem):
+    res = fitted(problem)
+    model, at = res.model, np.where(np.isfinite(res.params_array), res.params_array, 0.0)
+    assert model.data.frame is not None and model.data.param_names == res.names == model.data.cov_names
+    assert len(model.data.row_labels) == len(problem.frame())
+    assert np.asarray(model.data.endog).shape[0] == model.data.orig_endog.shape[0]
+    close(model.loglikeobs(at).sum(), model.loglike(at), 1e-9)
+    close(model.information(at), -model.hessian(at), 0)
+    if hasattr(model, "predict_rows"):
+        close(model.predict(at), res.predict(), 1e-12)
+    k = len(res.names)
+    close(res.normalized_cov_params * res.scale, res.cov_params(), 1e-12)
+    close(res.cov_params(r_matrix=np.eye(k)[:1]), np.asarray(res.cov_params())[:1, :1], 1e-12)
+    table = np.vstack([frame.to_numpy() for frame in res.summary2().tables[1:] if frame.shape[1] == 6])
+    close(table[:, 0], res.params_array, 0)
+    for crit in ("aic", "bic", "aicc", "hqic"):
+        assert np.isfinite(res.info_criteria(crit))
+    close([res.info_criteria("aic"), res.info_criteria("bic")], [res.aic, res.bic])
+    close(res.information_criteria()["bic"], res.bic)
+    close(res.wald_test_terms().pvalues.size, len(res.term_positions()))

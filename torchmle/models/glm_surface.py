@@ -262,10 +262,19 @@ class GLMSurface(LinearArguments, Base):
 
     def loglike(self, params: Any, scale: float | None = None) -> float:
         """Log-likelihood at a dispersion, by default the one estimated at these parameters."""
+        return self._total(self._densities_at(params, scale))
+
+    def loglikeobs(self, params: Any, scale: float | None = None) -> Any:
+        """Log-likelihood of each row, weights included, (n,); they add up to `loglike`."""
+        frequency = self.rows.get("freq_weights")
+        values = self._densities_at(params, scale)
+        return (values if frequency is None else values * frequency.cpu()).numpy()
+
+    def _densities_at(self, params: Any, scale: float | None) -> Tensor:
         z = self._z(params)
         if scale is None and self.is_least_squares:
-            return self._total(self._row_densities(z, self._density_scale(z, 1.0)))
-        return self._total(self._row_densities(z, self._scale_at(z, scale)))
+            return self._row_densities(z, self._density_scale(z, 1.0))
+        return self._row_densities(z, self._scale_at(z, scale))
 
     def loglike_mu(self, mu: Any, scale: float = 1.0) -> float:
         """Log-likelihood at some means, (n,), and a dispersion."""

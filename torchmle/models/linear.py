@@ -22,7 +22,7 @@ from ..optim import Optimum
 from ..parameters import Values
 from ..processes import joint_factor, total
 from ..regression import RegressionModel
-from ..sums import block_slices, row_map, row_sums
+from ..sums import block_slices, row_map, row_sums, weighted
 from ..transforms import Identity
 from .linear_results import LinearResults
 from .whitened import Whitened
@@ -208,6 +208,13 @@ class WLS(Whitened, RegressionModel):
         scale = torch.full((self.rows.n,), self.ssr_at(fit) / fit.nobs, dtype=torch.float64, device=self.rows.device)
         z = fit.z.to(self.rows.device)
         return row_map(lambda block: self.row_loglike(z, block).detach(), self.rows.with_columns(scale=scale))
+
+    def loglikeobs(self, params: Any, scale: float | None = None) -> Any:
+        """Log-likelihood of each row at `scale`, frequencies counted, (n,); they add up to `loglike`."""
+        z = self._z(params)
+        variance = torch.full_like(self.rows.y, self._variance(z, scale))
+        point, rows = z.to(self.rows.device), self.rows.with_columns(scale=variance)
+        return row_map(lambda block: weighted(self.row_loglike(point, block).detach(), block), rows).numpy()
 
     def loglike(self, params: Any, scale: float | None = None) -> float:
         """Log-likelihood at the variance `scale`, or with the variance concentrated out (ssr / n)."""
