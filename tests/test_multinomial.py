@@ -307,3 +307,10 @@ def test_a_saved_choice_predicts(res, tmp_path):
     pd.testing.assert_frame_equal(loaded.predict(new), res.predict(new))
     assert str(loaded.summary()).splitlines()[7:] == str(res.summary()).splitlines()[7:]
     assert loaded.names == res.names and loaded.J == 3
+
+
+def test_fitted_values_beside_the_rows(df, res):
+    augmented = res.augment()
+    added = [".fitted_bus", ".fitted_car", ".fitted_walk"]
+    assert list(augmented.columns) == [*df.columns, *added]
+    np.testing.assert_array_equal(augmented[added], res.predict())

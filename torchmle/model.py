@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from numbers import Real
 from types import MappingProxyType
@@ -343,6 +343,10 @@ class Model:
         added = {name: torch.full((data.n,), value, dtype=torch.float64, device=data.device)
                  for name, value in constants.items()}  # fmt: skip
         return self.prepare_prediction(data.with_columns(**added).with_shift(self.shift)), rows.index
+
+    def outcomes(self, which: str) -> Sequence[Any] | None:
+        """What the values of a predicted quantity are of, where a row has several: the categories of a response."""
+        return None
 
     def prepare_prediction(self, data: Data) -> Data:
         """Add the columns that predictions need; there may be no response."""

@@ -245,10 +245,6 @@ class RegressionModel(Observed, LikelihoodModel):
         """Valid values of ``predict(which=...)``."""
         return ("mean", "linear", *self.parameters)
 
-    def outcomes(self, which: str) -> Sequence[Any] | None:
-        """What the values of a predicted quantity are of, where a row has several: the categories of a response."""
-        return None
-
     def is_first(self, which: str) -> bool:
         """Whether a predicted quantity is the first parameter itself."""
         return which == next(iter(self.parameters)) or (which == "mean" and type(self).mean is RegressionModel.mean)

@@ -166,8 +166,9 @@ def augment(results: Results) -> pd.DataFrame:
     frame = model.frame_rows()
     fitted = np.asarray(results.predict())
     if fitted.ndim > 1:
+        names = model.outcomes("mean") or model.design.response
         return frame.assign(
-            **{f".fitted_{name}": column for name, column in zip(model.design.response, fitted.T, strict=True)}
+            **{f".fitted_{name}": column for name, column in zip(names, fitted.T, strict=True)}
         )
     added = {".fitted": fitted}
     if hasattr(results, "resid"):
