@@ -367,6 +367,7 @@ COVARIANCES = [
     ("cluster", {"groups": "firm"}),
     ("cluster", {"groups": "firm", "convention": "stata"}),
     ("cluster", {"groups": ["firm", "year"]}),
+    ("survey", {"strata": "year", "psu": "firm", "lonely_psu": "certainty"}),
 ]
 
 
