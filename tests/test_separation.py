@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from reference import corpus
-from scipy import optimize
+from scipy import optimize, stats
 
 import torchmle as tm
 from torchmle.errors import PerfectSeparationError, PerfectSeparationWarning
@@ -23,9 +23,13 @@ def df():
     found = pd.DataFrame({"x": rng.normal(size=N), "z": rng.normal(size=N), "g": rng.choice(list("abc"), N)})
     away = found["g"] == "b"
     found["c"] = rng.poisson(np.exp(0.3 + 0.5 * found["x"])) * ~away
+    often = rng.poisson(3 * np.exp(0.3 * found["x"] + rng.normal(0, 0.8, N))) * (rng.random(N) < 0.7)
+    found["k"] = often * ~away
     found["y"] = (rng.random(N) < 1 / (1 + np.exp(-found["x"]))) | away
     found["t"], found["d"] = rng.exponential(size=N), (np.arange(N) % 3 > 0) & ~away
     utilities = np.column_stack([np.zeros(N), 0.5 * found["x"], 0.2 - found["x"]]) + rng.gumbel(size=(N, 3))
+    grade = np.digitize(found["x"] + rng.logistic(size=N), [-1.0, 1.0])
+    found["grade"] = np.where(away, 2, grade)
     found["choice"] = np.where(away, 0, utilities.argmax(1))
     return found.astype({"y": int, "d": int})
 
@@ -46,6 +50,9 @@ MODELS = {
     "bernoulli": (tm.distribution_model(torch.distributions.Bernoulli).from_formula, "y"),
     "survival": (tm.ExponentialSurvival.from_formula, "Surv(t, d)"),
     "multinomial": (tm.MNLogit.from_formula, "choice"),
+    "negative binomial": (tm.NegativeBinomial.from_formula, "k"),
+    "zero-inflated": (tm.ZeroInflatedPoisson.from_formula, "k"),
+    "ordered": (tm.OrderedModel.from_formula, "grade"),
 }
 each_model = pytest.mark.parametrize("name", MODELS)
 
@@ -70,6 +77,8 @@ def flat(values):
 @pytest.mark.parametrize("tail", [" ~ x + C(g)", " ~ 0 + C(g) + x", " ~ z + x * C(g)"])
 def test_a_level_with_one_outcome(df, name, tail):
     """The others are those of a fit without the level's rows, to rounding error; its own is infinite."""
+    if name == "ordered" and "0 +" in tail:
+        pytest.skip("thresholds take the place of the constant")
     make, response = MODELS[name]
     res, caught, text = fit(make(response + tail, df))
     rest, none, _ = fit(make(response + tail, df[df["g"] != "b"]))
@@ -113,6 +122,29 @@ def test_columns_far_from_zero(df):
     assert res.params["x"] == pytest.approx(near.params["x"], rel=1e-6)
     assert res.bse["x"] == pytest.approx(near.bse["x"], rel=1e-6)
     assert res.params["C(g)[T.b]"] == np.inf
+
+
+def test_a_level_that_is_never_inflated(df):
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(np.exp(0.5 + 0.3 * df["x"])) * (rng.random(N) < 0.6)
+    data = df.assign(c=np.where(df["g"] == "b", counts + 1, counts))
+    res, caught, _ = fit(tm.ZeroInflatedPoisson.from_formula("c ~ x", data, inflate="~ C(g)"))
+    assert [warning.category for warning in caught] == [PerfectSeparationWarning]
+    assert res.params["inflate_C(g)[T.b]"] == -np.inf and np.isnan(res.bse["inflate_C(g)[T.b]"])
+    assert np.isfinite(res.params.drop("inflate_C(g)[T.b]")).all()
+    b, others = data["g"] == "b", data["g"] != "b"
+
+    def negative(p):  # the level's rows are Poisson, the others inflated
+        mean, share = np.exp(p[0] + p[1] * data["x"]), 1 / (1 + np.exp(-p[2] - p[3] * (data["g"] == "c")))
+        mass = stats.poisson.pmf(data["c"], mean)
+        return -np.log(mass[b]).sum() - np.log(share * (data["c"] == 0) + (1 - share) * mass)[others].sum()
+
+    best = optimize.minimize(
+        negative, np.zeros(4), method="Nelder-Mead", options={"xatol": 1e-9, "fatol": 1e-11, "maxiter": 4000}
+    )
+    ours = res.params[["Intercept", "x", "inflate_Intercept", "inflate_C(g)[T.c]"]]
+    np.testing.assert_allclose(ours, best.x, atol=1e-5)
+    assert res.llf == pytest.approx(-best.fun, abs=1e-8)
 
 
 def test_an_outcome_that_one_level_never_has(df):
