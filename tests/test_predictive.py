@@ -309,3 +309,13 @@ def test_unseen_levels(name):
     found = res.predict(new, unseen="nan")
     assert np.isnan(found.iloc[0])
     close(found.iloc[1:], res.predict(NEW).iloc[1:])
+
+
+def test_columns_in_another_order_go_by_name():
+    """statsmodels takes them by position; names that are not those of the fit are no better a guide here."""
+    x = sm.add_constant(DF[["x", "z"]])
+    res = tm.Poisson(DF["c"], x).fit(disp=False)
+    close(res.predict(x[["z", "const", "x"]]), res.predict(x))
+    close(res.get_prediction(x[["z", "const", "x"]].iloc[:5]).se, res.get_prediction(x.iloc[:5]).se)
+    renamed = x.set_axis(["a", "b", "c"], axis=1)
+    close(res.predict(renamed), res.predict(x))

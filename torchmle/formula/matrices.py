@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 def rows_of_matrices(design: Design, data: Any, arguments: Mapping[str, Any] | None) -> Rows:
     """Rows from a matrix for the first predictor, or a mapping with one matrix per predictor.
 
-    Columns go by position, whatever their names. A predictor that is not given must be a constant.
+    Columns with the names of the fit in another order go by name, all others by position, whatever their names.
+    A predictor that is not given must be a constant.
 
     Raises
     ------
@@ -40,7 +41,7 @@ def rows_of_matrices(design: Design, data: Any, arguments: Mapping[str, Any] | N
     index = None
     for name, value in given.items():
         matrix = _as_rows(value, len(design.columns[name]))
-        x[name] = matrix.values
+        x[name] = _in_order(matrix.values, matrix.names, design.columns[name])
         index = matrix.index if index is None else index
     n = len(next(iter(x.values())))
     for name, columns in design.columns.items():
@@ -76,6 +77,13 @@ def _as_rows(value: Any, k: int) -> Any:
     if matrix.values.shape[1] != k:
         raise ValueError(f"shapes {tuple(matrix.values.shape)} and ({k},) not aligned: the model has {k} columns")
     return matrix
+
+
+def _in_order(values: Tensor, names: tuple[str, ...], wanted: tuple[str, ...]) -> Tensor:
+    """The columns in the order of the fit, where their names are those of the fit."""
+    if names == wanted or len(set(names)) < len(names) or sorted(names) != sorted(wanted):
+        return values
+    return values[:, [names.index(name) for name in wanted]]
 
 
 def _constant(name: str, columns: tuple[str, ...], n: int) -> Tensor:
