@@ -493,6 +493,18 @@ def test_both_designs_as_matrices():
 # -- at the door -----------------------------------------------------------------------------------------------
 
 
+def test_deep_paths_of_statsmodels():
+    from torchmle.discrete import count_model as counts
+    from torchmle.discrete import discrete_model as discrete
+
+    for module in (counts, discrete):
+        for name in module.__all__:
+            assert getattr(tm, name, getattr(module, name)) is getattr(module, name)
+    df = BY_NAME["poisson"].frame()
+    res = discrete.CountModel.from_formula("y ~ x", df).fit(disp=False)
+    np.testing.assert_allclose(res.params, smf.poisson("y ~ x", df).fit(disp=False).params, rtol=1e-12)
+
+
 def test_unknown_variants_are_refused():
     df = under(20)
     with pytest.raises(ValueError, match="loglike_method must be one of"):

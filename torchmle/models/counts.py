@@ -36,6 +36,7 @@ from .row_distribution import RowDistribution
 class CountModel(LinearArguments, Lasso, RegressionModel):
     """Counts with mean ``exp(X b + offset) * exposure`` and a distribution."""
 
+    parameters = PoissonCounts.parameters
     distribution: CountDistribution = PoissonCounts()
     row_arguments: ClassVar[tuple[str, ...]] = ("offset", "exposure")
     results_class: ClassVar[type[Results]] = DispersedResults
@@ -78,6 +79,11 @@ class CountModel(LinearArguments, Lasso, RegressionModel):
     def k_extra(self) -> int:
         """Parameters beside the coefficients of the mean."""
         return len(self.layout.names) - len(self.layout.block("mu").labels)
+
+    def _get_exogs(self) -> tuple[Any, Any]:
+        """The designs of the mean and of alpha, as statsmodels' own score tests ask for them; None is a constant."""
+        x = self.rows.x.get("alpha")
+        return self.exog, None if x is None else x.cpu().numpy()
 
     def state(self) -> dict[str, Any]:
         return {**super().state(), **{name: getattr(self, name) for name in self.settings}}
@@ -196,7 +202,6 @@ class Poisson(CountModel):
     True
     """
 
-    parameters = {"mu": Log()}
     results_class = CountResults
     family: ClassVar[Family] = families.Poisson()
 

@@ -1,0 +1,1 @@
+"""Discrete models under the paths at which statsmodels keeps its own."""
