@@ -87,7 +87,8 @@ PUBLIC = [
     *("OLS", "WLS", "Poisson", "ExponentialSurvival", "Normal", "MVNormal", "KaplanMeier", "distribution_model"),
     *("LikelihoodModel", "RegressionModel", "Identity", "Log", "Softplus", "CLogLog", "Inverse", "InverseSquared"),
     *("Sqrt", "Power", "Interval", "Ordered", "Simplex", "CholeskyCovariance", "Correlation", "datasets", "errors"),
-    *("formula", "table", "load"),
+    *("formula", "table", "load", "NegativeBinomial", "NegativeBinomialP", "GeneralizedPoisson", "ZeroInflatedPoisson"),
+    *("ZeroInflatedNegativeBinomialP", "ZeroInflatedGeneralizedPoisson"),
 ]
 
 
