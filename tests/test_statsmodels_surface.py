@@ -16,7 +16,7 @@ from statsmodels.iolib.summary2 import summary_col
 
 import torchmle as tm
 import torchmle.api as tsm
-from torchmle.errors import ModelError
+from torchmle.errors import ConvergenceWarning, ModelError
 
 N = 200
 FORMULA = " ~ x * C(g) + np.log(w)"
@@ -119,6 +119,33 @@ def test_criteria_under_both_conventions(df):
     close(ours.information_criteria(scale=ours.scale)["aic"], -2 * at + 2 * len(ours.names))
     with pytest.raises(ValueError, match="estimates no dispersion"):
         pair("poisson", df)[0].information_criteria(scale=2.0)
+
+
+# -- how it was found --------------------------------------------------------------------------------------------
+
+
+def test_what_the_search_returned(df):
+    ours, theirs = pair("poisson", df)
+    found, expected = ours.mle_retvals, theirs.mle_retvals
+    assert {"fopt", "iterations", "score", "Hessian", "warnflag", "converged"} <= set(found)
+    close(found["fopt"], expected["fopt"])
+    assert (found["converged"], found["warnflag"]) == (True, 0)
+    close(found["Hessian"], -theirs.model.hessian(theirs.params) / N, 1e-6)
+    assert ours.mle_settings["optimizer"] == "newton" and len(ours.mle_settings["start_params"]) == len(ours.names)
+    told = tm.Poisson.from_formula("c ~ x", df).fit(start_params=[0.1, 0.2], maxiter=50, disp=False)
+    close(told.mle_settings["start_params"], [0.1, 0.2])
+    assert told.mle_settings["maxiter"] == 50
+    with pytest.warns(ConvergenceWarning):
+        short = tm.Poisson.from_formula("c ~ x", df).fit(start_params=[3.0, -3.0], maxiter=1, disp=False)
+    assert short.mle_retvals["converged"] is False and short.mle_retvals["warnflag"] == 1
+
+
+def test_keywords_of_habit(df):
+    model = tm.Poisson(df["c"], sm.add_constant(df[["x"]]), check_rank=False)
+    res = model.fit(full_output=1, retall=True, disp=0)
+    close(res.params, sm.Poisson(df["c"], sm.add_constant(df[["x"]])).fit(disp=0).params)
+    with pytest.raises(TypeError, match="'maxitr'"):
+        model.fit(maxitr=3)
 
 
 # -- predictions of the rows of the fit --------------------------------------------------------------------------

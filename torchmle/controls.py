@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from .optim import options_of
+from .optim import Status, options_of
 
 if TYPE_CHECKING:
     from .results import Results
@@ -22,6 +22,7 @@ OF_ALGORITHMS = ("max_start_irls", "optim_hessian", "wls_method", "ridge_factor"
 OF_OUTPUT = ("full_output", "attach_wls", "retall", "skip_hessian", "scaletype", "cov_params_func")
 HARMLESS = (*STOPPING_RULES, *OF_ALGORITHMS, *OF_OUTPUT)
 HEEDED = ("warn_convergence",)
+LIMITS = (Status.ITERATION_LIMIT, Status.EVALUATION_BUDGET)
 SPELLINGS = {"xatol": "xtol", "fatol": "ftol"}  # scipy's names of options of ours
 MINIMISERS = {"nelder-mead": "nm", "l-bfgs-b": "l-bfgs"}  # scipy's names of ours
 
@@ -69,14 +70,31 @@ def told(method: str, options: Mapping[str, Any]) -> Told:
 
 
 def retvals(results: Results) -> dict[str, Any]:
-    """How a search ended, under the keys of statsmodels' optimisers; `fopt` is minus the log-likelihood per row."""
-    optimum = results.optim
+    """How a search ended, under the keys of statsmodels' optimisers.
+
+    fopt, gopt (or score) and Hessian are those of minus the log-likelihood per row, in the free parameters; warnflag is 0
+    after convergence, 1 at a limit on iterations or evaluations, 2 otherwise.
+    """
+    optimum, n = results.optim, results.nobs
+    slope, limited = -optimum.gradient.numpy() / n, optimum.status in LIMITS
     return {
-        "fopt": -results.llf / results.nobs,
-        "converged": results.converged,
-        "warnflag": 0 if results.converged else 1,
+        "fopt": -results.llf / n,
+        "gopt": slope,
+        "score": slope,
+        "Hessian": -optimum.hessian.numpy() / n,
         "iterations": optimum.iterations,
         "fcalls": optimum.evaluations,
+        "gcalls": optimum.evaluations,
         "hcalls": optimum.hessian_evaluations,
-        "gopt": optimum.gradient.numpy(),
+        "warnflag": 0 if results.converged else 1 if limited else 2,
+        "converged": results.converged,
     }
+
+
+def settings(results: Results) -> dict[str, Any]:
+    """What a fit was told; ``start_params`` are the model's own where none were given, for as long as it has its rows."""
+    found = {"optimizer": results.optim.method, **results.fit.settings.get("controls", {})}
+    model = results.model
+    if found.get("start_params") is None and model.has_rows:
+        found["start_params"] = model.layout.natural(model.coordinates.theta(model.start())).detach().numpy()
+    return found

@@ -357,7 +357,8 @@ class LikelihoodModel(Model):
             maxiter=maxiter, tol=tol, callback=callback, progress=progress, **options,
         )  # fmt: skip
         seconds = time.perf_counter() - started
-        settings = {"controls": told.settings, "constraints": restrictions.constraints}
+        searched = {"start_params": start_params, "maxiter": maxiter, "tol": tol, **told.settings}
+        settings = {"controls": searched, "constraints": restrictions.constraints}
         fit = separation.resolve(Fit(model, objective.coordinates, optimum, seconds, settings))
         results = model.results_class(fit, covariance, use_t)
         results.announce(self.default_disp if disp is None else disp)

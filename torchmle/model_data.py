@@ -65,7 +65,9 @@ class ModelData:
     @property
     def row_labels(self) -> pd.Index | None:
         """Labels of the rows of the fit; None for arrays."""
-        return vars(self.model).get("hidden_labels", self.model.index)  # a result may be without labels, its rows have some
+        return vars(self.model).get(
+            "hidden_labels", self.model.index
+        )  # a result may be without labels, its rows have some
 
     @property
     def orig_endog(self) -> Any:

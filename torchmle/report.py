@@ -167,9 +167,7 @@ def augment(results: Results) -> pd.DataFrame:
     fitted = np.asarray(results.predict())
     if fitted.ndim > 1:
         names = model.outcomes("mean") or model.design.response
-        return frame.assign(
-            **{f".fitted_{name}": column for name, column in zip(names, fitted.T, strict=True)}
-        )
+        return frame.assign(**{f".fitted_{name}": column for name, column in zip(names, fitted.T, strict=True)})
     added = {".fitted": fitted}
     if hasattr(results, "resid"):
         added[".resid"] = np.asarray(results.resid)

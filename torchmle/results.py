@@ -72,7 +72,7 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Estimate
             if not self.model.secondary:
                 sentence = self.fit.separation.sentence(self.model.layout.real_names)
                 warnings.warn(sentence, PerfectSeparationWarning, stacklevel=3)
-        elif not self.converged and self.mle_settings.get("warn_convergence", True):
+        elif not self.converged and self.fit.settings.get("controls", {}).get("warn_convergence", True):
             warnings.warn(f"{self.optim.message} Check mle_retvals.", ConvergenceWarning, stacklevel=3)
         if self.dropped_columns:
             warnings.warn(
@@ -91,8 +91,8 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Estimate
 
     @property
     def mle_settings(self) -> dict[str, Any]:
-        """The method and what `fit` was told of statsmodels' controls."""
-        return {"optimizer": self.optim.method, **self.fit.settings.get("controls", {})}
+        """The method, where it started and what else `fit` was told; see `torchmle.controls.settings`."""
+        return controls.settings(self)
 
     @property
     def mle_retvals(self) -> dict[str, Any]:
