@@ -325,6 +325,16 @@ def test_a_degenerate_generalized_poisson_does_not_claim_a_maximum():
     with pytest.warns(ConvergenceWarning):
         res = tm.GeneralizedPoisson.from_formula("y ~ x", df).fit(disp=False)
     assert not res.converged
+    assert any("end of its range" in problem for problem in res.problems())
+
+
+@pytest.mark.slow
+def test_a_boundary_is_found_in_many_rows():
+    """Where the search starts from a sample of the rows."""
+    df = under(250_000)
+    res = fit_at_boundary(tm.NegativeBinomial, df)
+    assert res.boundary == ["alpha"]
+    assert abs(res.llf - smf.poisson("y ~ x", df).fit(disp=False).llf) <= 1e-8 * len(df)
 
 
 # -- against statsmodels ---------------------------------------------------------------------------------------

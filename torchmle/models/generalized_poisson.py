@@ -4,8 +4,36 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
+import numpy as np
+
 from .count_distributions import GeneralizedPoissonCounts
+from .count_results import DispersedResults
 from .counts import CountModel
+
+EDGE = (
+    0.01  # of what must be positive, relative to where alpha is zero, that says that alpha is at the end of its range
+)
+
+
+class GeneralizedPoissonResults(DispersedResults):
+    """A generalized Poisson regression; it says when alpha is at the end of its range."""
+
+    def problems(self) -> list[str]:
+        found = super().problems()
+        if self.converged or self.model._rows is None or not self._room < EDGE:
+            return found
+        return [
+            *found,
+            "alpha is at the end of its range, where the counts could not vary less in some row: this distribution has no "
+            "maximum of the likelihood inside; use Poisson, or another p",
+        ]
+
+    @property
+    def _room(self) -> float:
+        """The smallest of ``1 + c`` and ``1 + c y / mu`` over the rows, ``c = alpha mu^(p - 1)``; 1 without dispersion."""
+        mu, y = np.asarray(self.predict()), self.model.endog
+        c = self.params_array[self.names.index("alpha")] * mu ** (self.model.p - 1) if "alpha" in self.names else 0 * mu
+        return float(np.minimum(1 + c, 1 + c * y / mu).min())
 
 
 class GeneralizedPoisson(CountModel):
@@ -27,6 +55,7 @@ class GeneralizedPoisson(CountModel):
     """
 
     parameters = GeneralizedPoissonCounts().parameters
+    results_class = GeneralizedPoissonResults
     settings: ClassVar[tuple[str, ...]] = ("p",)
 
     def __init__(self, endog: Any, exog: Any = None, p: float = 1, *arguments: Any, **named: Any):
