@@ -210,7 +210,7 @@ def test_other_formats_hold_every_cell(survival, counts):
     body = latex.partition(r"\begin{tabular}{lrr}")[2].partition(r"\end{tabular}")[0]
     lines = [line for line in body.splitlines() if line.endswith(r"\\")]
     assert [line.count(" & ") for line in lines] == [2] * len(rows)
-    assert latex.count(r"\hline") == body.count(r"\hline") == 4
+    assert latex.count(r"\hline") == body.count(r"\hline") == 6
     assert r"C(g){[}T.b{]} & $-$0.250 &" in body
     assert r"x\_1 & 1e-06*** & 0.500** \\" in body
     assert r"A \& B" in latex

@@ -53,14 +53,14 @@ def center(title: str, parts: Sequence[str]) -> str:
 
 
 def tabular(grids: Sequence[Grid]) -> str:
-    """Grids of any widths under each other in one ``tabular``, so that their edges meet."""
+    """Grids of any widths under each other in one ``tabular``, so that their edges meet; double rules above and below."""
     columns = max(len(grid.align) for grid in grids)
-    lines = [rf"\begin{{tabular}}{{l{'r' * (columns - 1)}}}", RULE]
+    lines = [rf"\begin{{tabular}}{{l{'r' * (columns - 1)}}}", RULE, RULE]
     for grid in grids:
         spans = _spans(len(grid.align), columns)
         lines += [line for row in grid.rows for line in _row(row, grid.align, spans)]
         lines.append(RULE)
-    return "\n".join([*lines, r"\end{tabular}"])
+    return "\n".join([*lines, RULE, r"\end{tabular}"])
 
 
 def escape(string: str) -> str:
