@@ -34,7 +34,7 @@ def test_number_of_threads_changes_no_bit(large_model, two_threads):
 
 
 def test_each_block_is_computed_by_one_thread(large_model, two_threads):
-    seen = row_map(lambda block: torch.full((block.n,), torch.get_num_threads()), large_model.data)
+    seen = row_map(lambda block: torch.full((block.n,), torch.get_num_threads()), large_model.rows)
     assert bool((seen == 1).all())
 
 
