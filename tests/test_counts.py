@@ -125,6 +125,16 @@ def test_negative_binomial_log_probabilities_lose_no_digits(alpha, power):
         check_value(NegativeBinomialCounts(power), (np.log(mu), np.log(alpha)), y)
 
 
+@pytest.mark.parametrize("alpha", [1e-6, 1e-9, 1e-12, 1e-14])
+def test_a_family_with_a_tiny_alpha_is_nearly_poisson(alpha):
+    """The difference is ``alpha / 2 sum((y - mu)^2 - y)``."""
+    df = BY_NAME["poisson"].frame()
+    poisson = smf.poisson("y ~ x", df).fit(disp=False)
+    res = smf.glm("y ~ x", df, family=tm.families.NegativeBinomial(alpha=alpha)).fit()
+    mu, y = poisson.predict(), df["y"].to_numpy()
+    assert res.llf - poisson.llf == pytest.approx(alpha / 2 * np.sum((y - mu) ** 2 - y), rel=1e-3, abs=1e-10)
+
+
 def slopes(function, at):
     """Gradient and Hessian (upper rows) of a function of mpmath numbers by differences of 60 digits."""
     at = [mp.mpf(float(value)) for value in at]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import Any
 
@@ -11,6 +12,7 @@ from scipy import special
 from torch import Tensor
 
 from ..errors import ValueWarning
+from ..rising import rising
 from . import bernoulli
 from . import links as L
 from .arrays import of_arrays
@@ -92,8 +94,8 @@ class NegativeBinomial(Family):
         return weight / scale * (self._value(y, mu, mu) + self.constant(y))
 
     def constant(self, y: Tensor, trials: Tensor | None = None) -> Tensor:
-        size = 1 / self.alpha
-        return torch.lgamma(y + size) - torch.lgamma(y + 1) - torch.lgamma(torch.full_like(y, size))
+        log_alpha = torch.full_like(y, math.log(self.alpha))
+        return rising(y, log_alpha).value - y * log_alpha - torch.lgamma(y + 1)
 
     def _value(self, y: Tensor, mu: Tensor, eta: Tensor) -> Tensor:
         scaled = self.alpha * mu
