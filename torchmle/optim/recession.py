@@ -120,7 +120,6 @@ def _programme(rows: Array, gain: Array) -> Array | None:
     """The d in ``[-1, 1]^r`` with ``rows @ d >= 0`` that has the largest ``gain @ d``."""
     from scipy.optimize import linprog
 
-    rows = np.unique(np.round(rows, 12), axis=0) if len(rows) > FEW_ROWS else rows
     used = np.arange(len(rows))[:: max(1, len(rows) // FEW_ROWS)]
     settings = {"primal_feasibility_tolerance": FEASIBLE, "dual_feasibility_tolerance": FEASIBLE}
     for _ in range(ROUNDS):
@@ -130,9 +129,9 @@ def _programme(rows: Array, gain: Array) -> Array | None:
         if answer.status != 0:
             return None
         slack = rows @ answer.x
-        worst = np.argsort(slack)[:ADDED_ROWS]
-        worst = worst[slack[worst] < -10 * FEASIBLE]
-        if len(worst) == 0:
+        broken = np.flatnonzero(slack < -10 * FEASIBLE)
+        if len(broken) == 0:
             return answer.x
-        used = np.union1d(used, worst)
+        worst = broken[np.argsort(slack[broken])[:ADDED_ROWS]]
+        used = np.union1d(used, worst[np.unique(rows[worst], axis=0, return_index=True)[1]])  # equal rows once
     return None
