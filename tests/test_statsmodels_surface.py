@@ -435,7 +435,8 @@ def test_every_model_has_the_common_surface(problem):
     assert len(model.data.row_labels) == len(problem.frame())
     assert np.asarray(model.data.endog).shape[0] == model.data.orig_endog.shape[0]
     close(model.loglikeobs(at).sum(), model.loglike(at), 1e-9)
-    close(model.information(at), -model.hessian(at), 0)
+    if problem.model is not tm.GLM:  # whose information is the expected Hessian, as in statsmodels
+        close(model.information(at), -model.hessian(at), 0)
     if hasattr(model, "predict_rows"):
         close(model.predict(at), res.predict(), 1e-12)
     k = len(res.names)
