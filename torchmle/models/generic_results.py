@@ -77,7 +77,7 @@ class GenericResults(Results):
         """Standard errors of `covjhj`."""
         return np.sqrt(np.diag(self.covjhj))
 
-    def bootstrap(
+    def bootstrap(  # type: ignore[override]  # statsmodels' own
         self, nrep: int = 100, method: str | None = None, disp: bool = False, store: bool = True, rng: Any = None
     ) -> tuple[Array, Array, Array]:
         """Refits to rows drawn with replacement, each from the estimate.
