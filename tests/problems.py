@@ -14,6 +14,7 @@ import torch
 from scipy import special, stats
 
 import torchmle as tm
+from torchmle import families
 
 # -- models a user might write ---------------------------------------------------------------------------------
 
@@ -135,6 +136,16 @@ def inflated_data(make, link):
     return inflate
 
 
+def binary_data(probability):
+    """Outcomes of 0 and 1 by an inverse link."""
+
+    def make(rng, n):
+        df = covariates(rng, n)
+        return df.assign(y=(rng.random(n) < probability(mean(df, -0.5, 1.0, -0.6))).astype(float))
+
+    return make
+
+
 def survival_data(rng, n):
     df = covariates(rng, n)
     time, limit = rng.exponential(np.exp(-mean(df, -1.0))), rng.uniform(1, 6, n)
@@ -214,6 +225,14 @@ def line(df, p, prefix="", columns=("x", "w")):
     """The linear predictor of a formula in `columns`, from labelled parameters."""
     label = (lambda name: f"{prefix}[{name}]") if prefix else (lambda name: name)
     return p[label("Intercept")] + sum(p[label(name)] * df[name] for name in columns)
+
+
+def binary_rows(probability):
+    return lambda df, p: stats.bernoulli.logpmf(df["y"], probability(line(df, p)))
+
+
+def cloglog(eta):
+    return -np.expm1(-np.exp(eta))
 
 
 def exponential_rows(df, p):
@@ -348,6 +367,7 @@ class Problem:
 LINE = {"Intercept": 1.0, "x": 0.5, "w": -0.3}
 EXPOSED = {"offset": "off", "exposure": "years"}
 INFLATION = {"inflate_Intercept": -0.7, "inflate_w": 0.9}
+BINARY = {"Intercept": -0.5, "x": 1.0, "w": -0.6}
 HAZARD = {**LINE, "Intercept": -1.0}
 SPREAD = {"sigma[Intercept]": 0.2, "sigma[w]": 0.6}
 CHOICE = {
@@ -370,6 +390,16 @@ PROBLEMS = [
             scales=EVERY_LINE),
     Problem("poisson", tm.Poisson, "y ~ x + w", count_data, LINE,
             poisson_rows, EXPOSED, reordered="y ~ w + x"),
+    Problem("glm-poisson", tm.GLM, "y ~ x + w", count_data, LINE, poisson_rows, {**EXPOSED, "family": families.Poisson()},
+            reordered="y ~ w + x"),
+    Problem("glm-negbin", tm.GLM, "y ~ x + w", dispersed_data(2), LINE,
+            lambda df, p: dispersed_rows(2)(df, {**p, "alpha": 0.5}),
+            {**EXPOSED, "family": families.NegativeBinomial(alpha=0.5)}, {"method": "newton"}, reordered="y ~ w + x"),
+    Problem("glm-cloglog", tm.GLM, "y ~ x + w", binary_data(cloglog), BINARY, binary_rows(cloglog),
+            {"family": families.Binomial(families.links.CLogLog())}, {"method": "newton"}, reordered="y ~ w + x"),
+    Problem("logit", tm.Logit, "y ~ x + w", binary_data(special.expit), BINARY, binary_rows(special.expit), reordered="y ~ w + x"),
+    Problem("probit", tm.Probit, "y ~ x + w", binary_data(special.ndtr), BINARY, binary_rows(special.ndtr),
+            reordered="y ~ w + x"),
     Problem("negbin-2", tm.NegativeBinomial, "y ~ x + w", dispersed_data(2), {**LINE, "alpha": 0.5}, dispersed_rows(2), EXPOSED,
             reordered="y ~ w + x"),
     Problem("negbin-1", tm.NegativeBinomial, "y ~ x + w", dispersed_data(1, 1.5), {**LINE, "alpha": 1.5}, dispersed_rows(1),

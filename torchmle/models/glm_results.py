@@ -25,17 +25,18 @@ class GLMResults(Results):
     """A generalised linear model: deviance, dispersion, residuals."""
 
     assumes_constant = True
-    saved = (*Results.saved, "nobs", "llnull", "deviance", "null_deviance", "pearson_chi2", "_perfect")
+    saved = (*Results.saved, "llnull", "deviance", "null_deviance", "pearson_chi2", "_perfect")
 
     @property
     def family(self) -> Any:
         """The family."""
         return self.model.family
 
-    @cached_property
-    def nobs(self) -> int:
-        """Number of rows, whatever their frequency weights, as in statsmodels."""
-        return int(self.model.rows.n)
+    @property
+    def nobs(self) -> float:
+        """Observations: rows, or the sum of their frequency weights; an integer if it is one."""
+        nobs = self.fit.nobs
+        return int(nobs) if float(nobs).is_integer() else nobs
 
     @property
     def estimates_dispersion(self) -> bool:  # type: ignore[override]
@@ -103,11 +104,9 @@ class GLMResults(Results):
         return self.model.loglike(self._with_zeros(), self.scale if scale is None else scale)
 
     @property
-    def bic(self) -> float:
-        """Schwarz's criterion, -2 llf + k log n with n the sum of the frequencies."""
-        return -2 * self.llf + self.k_free * math.log(self.fit.nobs)
-
-    bic_llf = bic
+    def bic_llf(self) -> float:
+        """The same as `bic`, by the likelihood."""
+        return self.bic
 
     @property
     def bic_deviance(self) -> float:

@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data import Data
 from ..families import Binomial, Family, Gaussian, links
 from ..fit import Fit
+from ..processes import gather
 from ..sums import row_map, row_sums
 from .exposure import LinearArguments
 
@@ -181,7 +182,9 @@ class GLMSurface(LinearArguments, Base):
         """Pearson's chi-squared and the deviance at some means, weights included."""
         mean, y = torch.as_tensor(np.asarray(mu, dtype=float)), torch.as_tensor(self.endog)
         pearson, unit = self.family.unit_pearson(y, mean), self.family.unit_deviance(y, mean)
-        return float(self.iweights @ pearson.numpy()), float(self.iweights @ unit.numpy())
+        here = np.array([self.iweights @ pearson.numpy(), self.iweights @ unit.numpy()])
+        both = sum(gather(here, self.rows.group))
+        return float(both[0]), float(both[1])
 
     def estimate_tweedie_power(self, mu: Any, method: str = "brentq", low: float = 1.01, high: float = 5.0) -> float:
         """Power of a Tweedie variance function: the root of Pearson's estimating equation.
@@ -243,7 +246,8 @@ class GLMSurface(LinearArguments, Base):
 
     def _total(self, rows: Tensor) -> float:
         frequency = self.rows.get("freq_weights")
-        return float(rows.sum() if frequency is None else rows @ frequency.cpu().to(rows.dtype))
+        here = float(rows.sum() if frequency is None else rows @ frequency.cpu().to(rows.dtype))
+        return math.fsum(gather(here, self.rows.group))
 
     def loglike_rows(self, fit: Fit) -> Tensor:
         return self._row_densities(fit.z, self._density_scale(fit.z, fit.scale))
