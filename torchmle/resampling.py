@@ -189,8 +189,10 @@ def cluster_weights(model: LikelihoodModel, codes: NDArray[np.intp], count: int)
 
 def _drawn(generator: np.random.Generator, part: slice, n: int) -> Array:
     """How often each of n is drawn in n draws, one row for each replicate."""
-    rows = [np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(part.start, part.stop)]
-    return np.stack(rows).astype(float)
+    counts = np.empty((part.stop - part.start, n))
+    for row in counts:
+        row[:] = np.bincount(generator.integers(0, n, n), minlength=n)
+    return counts
 
 
 def without_one(model: LikelihoodModel, left: NDArray[np.intp]) -> Draw:
