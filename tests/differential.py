@@ -119,7 +119,7 @@ def comparable(problem: Problem, theirs: Any) -> bool:
     if len(x) <= x.shape[1] + 2 or not condition(theirs) < CONDITION:
         return False
     numbers = np.concatenate([np.asarray(theirs.params), np.asarray(theirs.bse), [theirs.llf]])
-    if problem.link == "Sqrt" and (theirs.predict(which="linear") < 0).any():
+    if problem.model == "glm" and problem.link == "Sqrt" and (theirs.predict(which="linear") < 0).any():
         return False  # the square of what is no square root
     sound = np.isfinite(numbers).all() and (np.asarray(theirs.bse) > 0).all()
     return bool(getattr(theirs, "converged", True)) and bool(sound)
