@@ -120,7 +120,10 @@ def generalized_data(alpha, power):
         for y in range(1000):
             probability = np.exp(generalized_row(y, mu, alpha, power))
             total += probability
-            at += (below > total) & (probability > 0)  # a negative alpha ends the support
+            above = (below > total) & (probability > 0)  # a negative alpha ends the support
+            if not above.any():
+                break
+            at += above
         return df.assign(y=at)
 
     return make
@@ -209,6 +212,20 @@ def ordered_data(rng, n):
 def probit_data(rng, n):
     df = covariates(rng, n).assign(off=rng.normal(0, 0.3, n))
     return df.assign(y=np.digitize(mean(df, 0.0) + df["off"] + rng.normal(size=n), [-0.8, 0.6]).astype(float))
+
+
+def matched(groups=40, seed=0, most=9):
+    """Groups of two to nine members with constants of their own; some of them all zeros or ones."""
+    rng = np.random.default_rng(seed)
+    sizes = rng.integers(2, most + 1, groups)
+    g = np.repeat(np.arange(groups), sizes)
+    df = pd.DataFrame(
+        {"g": g, "x": rng.normal(size=len(g)), "w": rng.uniform(-1, 1, len(g)), "s": rng.normal(size=len(g))}
+    )
+    constant = rng.normal(size=groups)
+    df["region"], df["level"], df["weight"] = g // 4, constant[g], rng.integers(1, 4, groups)[g]
+    df["y"] = (0.8 * df["x"] - 0.5 * df["w"] + constant[g] + rng.logistic(size=len(g)) > 0).astype(int)
+    return df.sample(frac=1, random_state=seed).reset_index(drop=True)
 
 
 def choice_data(rng, n):

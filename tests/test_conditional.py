@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from problems import matched
 from statsmodels.discrete import conditional_models
 
 import torchmle as tm
@@ -15,20 +16,6 @@ from torchmle.models import chosen
 
 FORMULA = "y ~ x + w + s"
 quiet = pytest.mark.filterwarnings("ignore:Dropped:torchmle.errors.SpecificationWarning")
-
-
-def matched(groups=40, seed=0, most=9):
-    """Groups of two to nine members with constants of their own; some of them all zeros or ones."""
-    rng = np.random.default_rng(seed)
-    sizes = rng.integers(2, most + 1, groups)
-    g = np.repeat(np.arange(groups), sizes)
-    df = pd.DataFrame(
-        {"g": g, "x": rng.normal(size=len(g)), "w": rng.uniform(-1, 1, len(g)), "s": rng.normal(size=len(g))}
-    )
-    constant = rng.normal(size=groups)
-    df["region"], df["level"], df["weight"] = g // 4, constant[g], rng.integers(1, 4, groups)[g]
-    df["y"] = (0.8 * df["x"] - 0.5 * df["w"] + constant[g] + rng.logistic(size=len(g)) > 0).astype(int)
-    return df.sample(frac=1, random_state=seed).reset_index(drop=True)
 
 
 @pytest.fixture(scope="module")
