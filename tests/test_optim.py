@@ -427,8 +427,23 @@ def test_limits(method):
     few = maximize(objective, start, method, maxfun=3)
     assert few.status in (Status.EVALUATION_BUDGET, Status.CONVERGED)
     assert few.value >= none.value
-    if method not in ("sgd", "adam", "powell"):
+    if method not in ("sgd", "adam", "powell", "basinhopping"):
         assert maximize(objective, start, method, maxiter=1).status is Status.ITERATION_LIMIT
+
+
+def test_basinhopping_leaves_a_local_maximum():
+    """Two hills in one dimension, the higher one away from the start."""
+
+    def loglike(p):
+        low, high = -0.5 * (p[0] + 2) ** 2 / 0.1, 20.0 - 0.5 * (p[0] - 2) ** 2 / 0.1
+        return torch.logaddexp(low, high)
+
+    start = torch.tensor([-1.9], dtype=F64)
+    assert abs(maximize(Auto(loglike, 1, 1), start, "newton").x.item() + 2) < 1e-6
+    found = maximize(Auto(loglike, 1, 1), start, "basinhopping", stepsize=15.0, niter=30)
+    assert found.converged and abs(found.x.item() - 2) < 1e-6
+    again = maximize(Auto(loglike, 1, 1), start, "basinhopping", stepsize=15.0, niter=30)
+    assert torch.equal(found.x, again.x)
 
 
 def test_unknown_names_are_listed():

@@ -308,7 +308,7 @@ class LikelihoodModel(Model):
             Reported parameter values to start from.
         method : str, optional
             "newton" (default), a method of pytorch-minimize ("bfgs", "l-bfgs", "cg", "newton-cg", "newton-exact",
-            "dogleg", "trust-ncg", "trust-exact"), "sgd", "adam", "nm" or "powell".  Whichever it is, the verdict
+            "dogleg", "trust-ncg", "trust-exact"), "sgd", "adam", "nm", "powell" or "basinhopping".  Whichever it is, the verdict
             on convergence is made here.
         maxiter, tol : optional
             Iterations, and the Newton decrement (squared distance to the maximum in standard errors) to stop at.

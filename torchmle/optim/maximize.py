@@ -39,6 +39,7 @@ METHODS: dict[str, Method] = {
     **{name: Method(torchmin.run, 500, options) for name, options in torchmin.OPTIONS.items()},
     **{name: Method(first_order.run, 100, options) for name, options in first_order.OPTIONS.items()},
     **{name: Method(scipy_methods.run, 5000, scipy_methods.OPTIONS) for name in scipy_methods.NAMES},
+    "basinhopping": Method(scipy_methods.hop, 200, scipy_methods.HOPPING),
 }
 ALIASES = {"lbfgs": "l-bfgs", "ncg": "newton-cg", "nr": "newton"}
 REFUSED = {
@@ -95,7 +96,8 @@ def maximize(
         ("strong-wolfe" or "none"); l-bfgs `history_size`; newton-cg `cg_max_iter`; newton-exact `tikhonov`,
         `handle_npd`.  dogleg, trust-ncg, trust-exact: `initial_trust_radius`, `max_trust_radius` (standard errors),
         `eta`.  sgd, adam: `lr`, `batch_size`, `epochs`, `seed`, and `momentum` or `betas`.  nm, powell: `xtol`
-        (standard errors), `ftol`.
+        (standard errors), `ftol`.  basinhopping: `niter`, `niter_success`, `T`, `stepsize` (standard errors), `interval`,
+        `minimizer`, `seed`.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Methods without derivatives, from scipy."""
+"""Methods without derivatives, and one that leaves a local maximum for a better one, from scipy."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from .search import Point, Search
 
 OPTIONS = ("xtol", "ftol")
 NAMES = {"nm": "Nelder-Mead", "powell": "Powell"}
+HOPPING = ("niter", "niter_success", "T", "stepsize", "interval", "minimizer", "seed")
+HOPS = 20
 
 
 def run(search: Search, start: Point, name: str, tol: float, maxiter: int, options: Mapping[str, Any]) -> Status | None:
@@ -48,6 +50,37 @@ def run(search: Search, start: Point, name: str, tol: float, maxiter: int, optio
     with np.errstate(all="ignore"):  # differences of infinite values
         result = minimize(loss, np.zeros(len(start.x)), method=NAMES[name], callback=iterated, options=settings)
     return Status.ITERATION_LIMIT if result.nit >= maxiter else None
+
+
+def hop(search: Search, start: Point, name: str, tol: float, maxiter: int, options: Mapping[str, Any]) -> Status | None:
+    """Search from random displacements, for likelihoods with several maxima (Wales and Doye 1997).
+
+    `niter` hops (20, and never more than `maxiter`), each at most `stepsize` standard errors long (0.5 as in scipy) and
+    accepted at the temperature `T` (1), with a local search by `minimizer`, keywords of scipy.optimize.minimize
+    ("L-BFGS-B").  `seed` (0) makes it repeatable.
+    """
+    from scipy.optimize import basinhopping
+
+    scaled = Scaled(search, start)
+    local = {"method": "L-BFGS-B", **options.get("minimizer", {}), "jac": True}
+
+    def loss(z: np.ndarray) -> tuple[float, np.ndarray]:
+        value, gradient = search.gradient(scaled.x(torch.from_numpy(z.copy())))
+        if not np.isfinite(value):
+            return np.inf, np.zeros_like(z)
+        return -value, scaled.slope(gradient).numpy()
+
+    def iterated(z: np.ndarray, value: float, accepted: bool) -> None:
+        assert search.best is not None
+        search.record(*search.best, float("nan"))
+
+    kept = {key: options[key] for key in ("niter_success", "T", "stepsize", "interval") if key in options}
+    with np.errstate(all="ignore"):
+        basinhopping(
+            loss, np.zeros(len(start.x)), niter=min(options.get("niter", HOPS), maxiter), callback=iterated,
+            seed=options.get("seed", 0), minimizer_kwargs=local, **kept,
+        )  # fmt: skip
+    return None
 
 
 def _simplex(slope: np.ndarray) -> np.ndarray:
