@@ -221,11 +221,63 @@ def test_d1_offsets_at_prediction_time(df):
     close(named.predict(df), means(named), 1e-13)
     with pytest.raises(FormulaError, match="'off'"):
         named.predict(df[["x"]])
-    array = tm.Poisson.from_formula("yp ~ x", df, offset=df["off"].to_numpy()).fit(disp=False)
-    with pytest.warns(SpecificationWarning, match="pass offset="):
-        array.predict(df)
-    close(array.predict(df, offset=df["off"]), means(named), 1e-13)
-    close(array.predict(df, offset=0), means(named) / np.exp(df["off"]), 1e-12)
+    with pytest.raises(FormulaError, match="offset=.*beside"):
+        tm.Poisson.from_formula("yp ~ x + offset(off)", df)
+
+
+@pytest.mark.parametrize("model", ["poisson", "glm", "survival"])
+@pytest.mark.parametrize("given", [pd.Series, np.asarray])
+def test_d1_offsets_without_a_name(df, model, given):
+    """Known for the rows of the frame that was fitted, whatever their order; never taken from rows that only look alike."""
+    holes = df.assign(x=df["x"].where(df.index != 3), yp=df["yp"].where(df.index != 5), t=df["t"].where(df.index != 5))
+    made = {
+        "poisson": (tm.Poisson, "yp ~ x", {"exposure": given(df["w"])}),
+        "glm": (tm.GLM, "yp ~ x", {"family": tm.families.Poisson(), "exposure": given(df["w"])}),
+        "survival": (tm.ExponentialSurvival, "Surv(t, d) ~ x", {}),
+    }[model]
+    named = made[0].from_formula(made[1], holes, offset="off", **made[2]).fit(disp=False)
+    res = made[0].from_formula(made[1], holes, offset=given(df["off"]), **made[2]).fit(disp=False)
+    fitted = means(named)
+    found = res.predict(holes)
+    close(found.drop([3, 5]), fitted, 1e-13)
+    assert found[[3, 5]].isna().all()
+    for rows in (
+        holes.copy(),
+        holes[::-1],
+        holes[10:25],
+        holes.sample(frac=1, random_state=0)[list(holes.columns[::-1])],
+    ):
+        close(res.predict(rows), found[rows.index], 1e-13)
+        close(res.get_prediction(rows).predicted, found[rows.index], 1e-13)
+    others = (
+        holes[["x"]],
+        holes.assign(x=0.0),
+        holes.rename(lambda label: label + 100),
+        pd.DataFrame({"x": [0.0, 1.0]}),
+    )
+    for rows in others:
+        with pytest.warns(SpecificationWarning, match="does not carry over"):
+            res.predict(rows)
+    close(
+        res.predict(holes, offset=0)[6:], found[6:] / np.exp(df["off"][6:] * (-1 if model == "survival" else 1)), 1e-12
+    )
+
+
+def test_d1_offsets_without_a_name_follow_the_rows():
+    """Repeated labels go by position, and only in the very frame; a frame whose rows were moved is another one."""
+    rng = np.random.default_rng(2)
+    frame = pd.DataFrame({"y": rng.poisson(2.0, 30), "x": rng.normal(size=30)}, index=np.arange(30) // 2)
+    off = rng.normal(size=30)
+    res = tm.Poisson.from_formula("y ~ x", frame, offset=off).fit(disp=False)
+    close(res.predict(frame), means(res), 1e-13)
+    with pytest.warns(SpecificationWarning):
+        res.predict(frame.copy())
+    frame.sort_index(ascending=False, inplace=True)
+    with pytest.warns(SpecificationWarning):
+        res.predict(frame)
+    res.remove_data()
+    with pytest.warns(SpecificationWarning):
+        res.predict(frame)
 
 
 def test_d2_levels(df):

@@ -337,7 +337,8 @@ class Estimates:
         involved = [names[i] for i in torch.argsort(weights, descending=True).tolist() if weights[i] > 0.1][:5]
         return (
             "The Hessian is not negative definite, so no standard errors can be computed: the smallest eigenvalue of the "
-            f"scaled information is {inverse.eigenvalue:.2g}, in the direction of {', '.join(involved) or 'all parameters'}"
+            f"scaled information is {inverse.eigenvalue:.2g}, in the direction of {', '.join(involved) or 'all parameters'}; "
+            f"the norm of the gradient is {float(self.optim.gradient.norm()):.2g}"
         )
 
 

@@ -11,10 +11,11 @@ import pandas as pd
 import patsy
 import torch
 
+from ..errors import FormulaError
 from .environment import BUILTINS, resolve
 from .missing import typed
 from .problems import unknown_name
-from .rowargs import align
+from .rowargs import LINEAR, align
 from .source import Source
 from .syntax import Names, find_names
 from .values import Column
@@ -56,6 +57,10 @@ def look_up(
 
 def _refuse_unknown(names: Names, constants: Mapping[str, Any], columns: Mapping[str, Column], source: Source) -> None:
     for name in names.functions:
+        if name not in constants and name in LINEAR:
+            raise FormulaError(
+                f"{name}(...) is not part of a formula here; pass {name}= beside it, a column's name or values"
+            )
         if name not in constants and name not in _PYTHON and name != "Surv":
             raise unknown_name(name, [*BUILTINS, "Surv"], role="function")
     for name in names.variables | names.options:

@@ -19,6 +19,7 @@ from ..errors import FormulaError, SpecificationWarning
 from ..parameters import Values
 from ..sums import row_map, row_sums
 from ..transforms import Identity, Logit, Transform
+from .carried import carried_argument
 from .distributions import quantile, two_sided
 from .effects import function_effects
 from .predictive import Predictive
@@ -329,7 +330,8 @@ def new_rows(
     """The training rows, or new ones through the design, in the data's coordinates.
 
     An offset or exposure that the fit took from a column is read from the new data's column of that name. One that it
-    took from an array does not count for new rows unless it is given again, as in statsmodels; a warning says so.
+    took from an array is known for the rows of the fitted frame; for other rows it does not count unless it is given
+    again, as in statsmodels, and a warning says so.
 
     Raises
     ------
@@ -350,19 +352,31 @@ def new_rows(
                         f"{', '.join(('which', *known))}")  # fmt: skip
     if exog is None:
         return model.training_rows(given), model.index
-    for name in model.linear_arguments():
-        if name not in given and name not in model.design.row_names and name in model.given_arguments:
-            none = 1 if name == "exposure" else 0
-            warnings.warn(
-                f"the model was fitted with {name}=, and it does not carry over to new rows: they are predicted with "
-                f"{name}={none}; pass {name}= (or {name}={none}, if that is meant)",
-                SpecificationWarning,
-                stacklevel=4,
-            )
+    given = {**carried_arguments(model, exog, given), **given}
     try:
         return model.predict_data(exog, transform, given, unseen)
     except FormulaError as error:
         raise FormulaError(f"{NEEDS_A_FRAME}{error}") from None
+
+
+def carried_arguments(model: Any, exog: Any, given: Mapping[str, Any]) -> dict[str, Array]:
+    """Offset and exposure that the fit took from arrays, in the rows of the fitted frame; a warning for other rows."""
+    carried = {}
+    for name in model.linear_arguments():
+        if name in given or name in model.design.row_names or name not in model.given_arguments:
+            continue
+        values = carried_argument(model, exog, name)
+        if values is not None:
+            carried[name] = values
+            continue
+        none = 1 if name == "exposure" else 0
+        warnings.warn(
+            f"the model was fitted with {name}=, and it does not carry over to new rows: they are predicted with "
+            f"{name}={none}; pass {name}= (or {name}={none}, if that is meant)",
+            SpecificationWarning,
+            stacklevel=5,
+        )
+    return carried
 
 
 NEEDS_A_FRAME = (
