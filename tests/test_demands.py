@@ -25,15 +25,20 @@ def df():
     rng = np.random.default_rng(5)
     found["t"] = rng.exponential(np.exp(0.3 * found["x"]))
     found["d"] = (rng.random(60) < 0.7).astype(float)
+    found["c"] = rng.negative_binomial(1.5, 1.5 / (1.5 + np.exp(0.8 + 0.3 * found["x"])))
     found["f"] = np.where(found["g"] < 3, "low", np.where(found["g"] < 6, "mid", "high"))
     return found
 
 
+GAMMA = tm.families.Gamma(tm.families.links.Log())
 MODELS = {
     "ols": lambda tail, data, **fit: tm.OLS.from_formula("yn" + tail, data).fit(**fit),
     "wls": lambda tail, data, **fit: tm.WLS.from_formula("yn" + tail, data, weights="w").fit(**fit),
     "poisson": lambda tail, data, **fit: tm.Poisson.from_formula("yp" + tail, data).fit(disp=False, **fit),
     "exponential": lambda tail, data, **fit: tm.ExponentialSurvival.from_formula("Surv(t, d)" + tail, data).fit(**fit),
+    "logit": lambda tail, data, **fit: tm.Logit.from_formula("yb" + tail, data).fit(disp=False, **fit),
+    "gamma": lambda tail, data, **fit: tm.GLM.from_formula("yg" + tail, data, family=GAMMA).fit(**fit),
+    "negbin": lambda tail, data, **fit: tm.NegativeBinomial.from_formula("c" + tail, data).fit(disp=False, **fit),
     "normal": lambda tail, data, **fit: tm.Normal.from_formula("yn" + tail, data).fit(**fit),
     "mvnormal": lambda tail, data, **fit: tm.MVNormal.from_formula("yn + yg" + tail, data).fit(**fit),
 }
@@ -352,6 +357,27 @@ def test_d8_transforms_remember(df):
     close(res.predict(part), means(res)[10:25], 1e-10)
     holes = MODELS["ols"](" ~ standardize(x)", df.assign(x=df["x"].where(df.index != 0)))
     assert holes.nobs == 59
+    with pytest.warns(SpecificationWarning, match=r"np\.mean\(x\) is computed anew"):
+        MODELS["ols"](" ~ I(x - np.mean(x))", df)
+
+
+def test_d8_orthogonal_polynomials(df):
+    """R: lm(yn ~ poly(x, 3) + z), and its predictions."""
+    res = MODELS["ols"](" ~ poly(x, 3) + z", df)
+    order = ["Intercept", "poly(x, 3)[0]", "poly(x, 3)[1]", "poly(x, 3)[2]", "z"]
+    close(
+        res.params[order],
+        [0.8431158739699125, 8.211130146040679, 0.06184308368413174, -0.741640170281036, 0.18629612115866],
+    )
+    close(
+        res.bse[order], [0.2260542295157225, 1.1899039764820756, 1.18232891077094, 1.1928616017626554, 0.15372773484469]
+    )
+    new = pd.DataFrame({"x": [-3.0, 0.0, 4.0], "z": [0.0, 1.0, 2.0]})
+    close(res.predict(new), [-1.4062003748013767, 0.9470132419517094, 1.6580465605198496])
+    close(pickle.loads(pickle.dumps(res)).predict(new), res.predict(new))  # noqa: S301
+    close(res.predict(df[10:25]), means(res)[10:25], 1e-12)
+    with pytest.raises(FormulaError, match="below the 8 different values"):
+        MODELS["ols"](" ~ poly(g, 8)", df)
 
 
 # -- E: likelihoods of one's own -------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from typing import Any
 import patsy
 import patsy.builtins
 
-from .scaling import standardize
+from .scaling import poly, standardize
 
 _PACKAGE = __name__.partition(".")[0]
 
@@ -19,6 +19,7 @@ BUILTINS: Mapping[str, object] = {
     **{name: getattr(patsy.builtins, name) for name in patsy.builtins.__all__},
     "standardize": standardize,
     "scale": standardize,
+    "poly": poly,
 }
 """What every formula can use unless a caller's variable of the same name hides it, as in patsy."""
 
