@@ -15,6 +15,7 @@ from torch import Tensor
 from ..data import Data
 from ..families import Binomial, Family, Gaussian, links
 from ..fit import Fit
+from ..inference.distributions import chi2_tail
 from ..processes import gather
 from ..sums import row_map, row_sums
 from .exposure import LinearArguments
@@ -321,6 +322,34 @@ class GLMSurface(LinearArguments, Base):
             return -self.expected_curvature((eta,), block)
 
         return self._eta_rows(z, rows) / self._scale_at(z, scale)
+
+    def score_test(
+        self, params_constrained: Any, k_constraints: int | None = None, exog_extra: Any = None, observed: bool = True
+    ) -> tuple[float, float, int]:
+        """Score test of constraints or of columns left out: statistic, p-value, degrees of freedom.
+
+        ``s' I^-1 s`` with score and information at the constrained estimate; results' `score_test` has robust forms.
+
+        Parameters
+        ----------
+        params_constrained : array_like
+            (k,) the estimate under the constraints; zero for columns left out.
+        k_constraints : int, optional
+            How many constraints there are, where no columns are given.
+        exog_extra : array_like, optional
+            Columns left out, (n,) or (n, q).
+        observed : bool
+            Take the observed information, or the expected.
+        """
+        if exog_extra is None and k_constraints is None:
+            raise ValueError("score_test needs k_constraints or exog_extra")
+        extra = np.zeros((len(self.exog), 0)) if exog_extra is None else np.asarray(exog_extra, dtype=float)
+        extra = extra.reshape(len(self.exog), -1)
+        x, count = np.column_stack([self.exog, extra]), k_constraints if exog_extra is None else extra.shape[1]
+        score = x.T @ self.score_factor(params_constrained)
+        weight = self.hessian_factor(params_constrained, observed=observed)
+        statistic = float(score @ np.linalg.solve(x.T * weight @ x, score))
+        return statistic, float(chi2_tail(statistic, count)) if count else math.nan, int(count or 0)
 
     def _eta_rows(self, z: Tensor, function: Callable[[Tensor, Data], Tensor], counted: bool = True) -> Array:
         """A function of the linear predictor at each row, (n,); times frequencies if it is to be `counted`."""
