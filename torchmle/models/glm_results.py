@@ -54,6 +54,10 @@ class GLMResults(Results):
         return "IRLS" if self.optim.method == "irls" else self.optim.method
 
     @property
+    def mle_settings(self) -> dict[str, Any]:
+        return {**super().mle_settings, "optimizer": self.method}
+
+    @property
     def fit_history(self) -> dict[str, Any]:
         """Deviance after each step, an infinite one and the start's first, and the number of steps."""
         values = np.array([step.value for step in self.optim.history])
