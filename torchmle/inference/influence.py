@@ -172,7 +172,9 @@ class OLSInfluence(InfluencePlots):
     @property
     def dfbetas(self) -> Array:
         unit = np.sqrt(np.diag(self.results._unscaled))
-        return self.dfbeta / np.sqrt(self.sigma2_not_obsi)[:, None] / unit
+        found = self.dfbeta / unit
+        found /= np.sqrt(self.sigma2_not_obsi)[:, None]  # in place: n k numbers are many
+        return found
 
     @property
     def cov_ratio(self) -> Array:
