@@ -25,6 +25,7 @@ from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
 from ..sums import row_sums
 from ..transforms import Identity
+from .edges import best_within
 from .exposure import with_log_exposure
 from .glm_results import GLMResults
 from .glm_surface import GLMSurface, told_scale
@@ -216,8 +217,9 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
 
     def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
         found = super().maximize(objective, start, "newton" if method == "irls" else method, **options)
-        status = Status.EDGE if meets_an_edge(objective, found) else found.status
-        return replace(found, status=status, method=method if method == "irls" else found.method)
+        if meets_an_edge(objective, found):
+            found = best_within(objective, start, replace(found, status=Status.EDGE), self.family)
+        return replace(found, method=method) if method == "irls" else found
 
     def choose_covariance(
         self, cov_type: str | None, cov_kwds: Mapping[str, Any] | None, method: str

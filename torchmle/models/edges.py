@@ -1,0 +1,112 @@
+"""The best point of a model whose log-likelihood rises towards the edge of its link's domain, by a barrier.
+
+Means have a range, and a link that does not stretch it over the whole line leaves linear predictors one: probabilities
+below one under a log link, positive counts under the identity.  The maximum of
+``l + t sum_i log(distance of row i to the edges)`` lies inside for every t > 0, and goes to the maximum within the closed
+domain as t falls (Fiacco and McCormick 1968); at t the log-likelihood lacks at most t for each row and edge.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+import torch
+from torch import Tensor
+
+from ..data import Data
+from ..families import Binomial, Family
+from ..objective import Objective
+from ..optim import Optimum, Status, maximize
+from ..regression import RegressionModel, columns_times
+from ..sums import row_sums
+
+HEIGHTS = tuple(10.0**-power for power in range(10))
+STEPS = 50  # at each height
+
+
+def edges(family: Family) -> tuple[float, float]:
+    """Lowest and highest linear predictor that a family's means leave to its link; infinite where there is no end."""
+    low, high = (0.0, 1.0) if isinstance(family, Binomial) else (family.lowest_mean, math.inf)
+    ends = family.link.transform.inverse(torch.tensor([low, high], dtype=torch.float64))
+    found = sorted(math.copysign(math.inf, end) if math.isnan(end) else end for end in ends.tolist())
+    return (-math.inf, math.inf) if math.isnan(float(ends[0])) else (found[0], found[1])
+
+
+class Fenced:
+    """A log-likelihood with a barrier in front of the edges, to be maximised.
+
+    Parameters
+    ----------
+    objective : Objective
+    low, high : float
+        The edges.
+    height : float
+        What multiplies the barrier.
+    """
+
+    def __init__(self, objective: Objective, low: float, high: float, height: float):
+        self.objective, self.low, self.high, self.height = objective, low, high, height
+        self.size, self.n = objective.size, objective.n
+
+    def value(self, x: Tensor) -> Tensor:
+        return self.objective.value(x) + self.height * self._barrier(x)[0]
+
+    def gradient(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        value, score = self.objective.gradient(x)
+        fence, slope, _ = self._barrier(x)
+        return value + self.height * fence, score + self.height * slope
+
+    def hessian(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        value, score, hessian = self.objective.hessian(x)
+        fence, slope, bend = self._barrier(x)
+        return value + self.height * fence, score + self.height * slope, hessian + self.height * bend
+
+    def batch_gradient(self, x: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+        raise NotImplementedError("a barrier is climbed by Newton's method alone")
+
+    def _barrier(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Sum of the logarithms of the distances, with derivatives in free coordinates."""
+        model, coordinates = self.objective.model, self.objective.coordinates
+        assert isinstance(model, RegressionModel)
+        z = coordinates.z(x).to(model.rows.device)
+        name = next(iter(model.parameters))
+
+        def sums(block: Data) -> tuple[Tensor, ...]:
+            eta, counts = model.eta(z, block)[0], block.get("freq_weights")
+            total, first, second = torch.zeros_like(eta), torch.zeros_like(eta), torch.zeros_like(eta)
+            for end, side in ((self.low, 1.0), (self.high, -1.0)):
+                if math.isfinite(end):
+                    distance = side * (eta - end)
+                    total, first, second = total + distance.log(), first + side / distance, second - distance**-2
+            present = torch.ones_like(eta) if counts is None else counts
+            here = torch.where(present > 0, total, 0.0)
+            return (
+                (present * here).sum(),
+                columns_times(block.x.get(name), present * first),
+                model.assemble(((second,),), block),
+            )
+
+        value, slope, bend = row_sums(sums, model.rows)
+        return value.cpu(), coordinates.free_gradient(slope.cpu()), coordinates.free_hessian(bend.cpu())
+
+
+def best_within(objective: Objective, start: Tensor, found: Optimum, family: Family) -> Optimum:
+    """What a search that met an edge found, moved to the best point of the domain."""
+    low, high = edges(family)
+    if math.isinf(low) and math.isinf(high):
+        return found
+    x, iterations, evaluations = start, found.iterations, found.evaluations
+    for height in HEIGHTS:
+        fenced = Fenced(objective, low, high, height)
+        if not math.isfinite(fenced.value(x).item()):
+            return found
+        step = maximize(fenced, x, "newton", maxiter=STEPS, tol=min(1e-6, height))
+        x, iterations, evaluations = step.x, iterations + step.iterations, evaluations + step.evaluations
+    value, gradient, hessian = objective.hessian(x)
+    if not value.item() > found.value:
+        return found
+    return replace(
+        found, x=x, value=value.item(), gradient=gradient, hessian=hessian, status=Status.EDGE,
+        iterations=iterations, evaluations=evaluations,
+    )  # fmt: skip
