@@ -9,13 +9,14 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALL := $(PY) -m pip install --quiet --quiet --disable-pip-version-check --constraint constraints.txt --editable
 
-.PHONY: help demo test test-all lint notebooks bench clean
+.PHONY: help demo test test-all conformance lint notebooks bench clean
 .DEFAULT_GOAL := help
 
 help:
 	@echo "make demo       fit a model to bundled data and print its summary"
 	@echo "make test       run the tests"
 	@echo "make test-all   run the slow tests too"
+	@echo "make conformance  run statsmodels' own tests on our models"
 	@echo "make lint       ruff and mypy"
 	@echo "make notebooks  run the notebooks in place"
 	@echo "make bench      run the benchmarks (on a quiet machine)"
@@ -29,6 +30,9 @@ test: $(VENV)/ready-test
 
 test-all: $(VENV)/ready-test
 	@$(PY) -m pytest -m "not benchmark" $(ARGS)
+
+conformance: $(VENV)/ready-test
+	@$(PY) tests/conformance/run.py $(ARGS)
 
 lint: $(VENV)/ready-lint
 	$(PY) -m ruff check

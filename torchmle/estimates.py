@@ -19,8 +19,8 @@ from .errors import HessianInversionWarning
 from .fit import Fit
 from .inference import profile
 from .inference.distributions import quantile, two_sided
+from .inference.intervals import wald_intervals
 from .optim import Optimum
-from .transforms import Identity, Transform
 
 Array = NDArray[np.float64]
 
@@ -51,7 +51,10 @@ class Estimates:
         )
 
     def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"results are frozen; {name!r} cannot be set")
+        if name != "use_t":
+            raise AttributeError(f"results are frozen; {name!r} cannot be set")
+        vars(self)["use_t"] = bool(value)  # the one thing a reader may still choose, as in statsmodels
+        vars(self).pop("_overall", None)
 
     # -- estimates ---------------------------------------------------------------------------------------------
 
@@ -221,11 +224,7 @@ class Estimates:
         if method == "profile":
             return profile.intervals(self, alpha)  # type: ignore[arg-type]
         q = quantile(1 - alpha / 2, self.df_inference if self.use_t else None)
-        limits = np.column_stack([self.params_array - q * self._bse, self.params_array + q * self._bse])
-        for i, scale in enumerate(self.model.layout.scales()):
-            if not isinstance(scale, Identity):
-                limits[i] = _interval(self.params_array[i], self._bse[i], scale, q)
-        return limits
+        return wald_intervals(self.params_array, self._bse, self.model.layout.scales(), q)
 
     # -- fit statistics ----------------------------------------------------------------------------------------
 
@@ -345,14 +344,3 @@ class Estimates:
 def ratio(numerator: float, denominator: float) -> float:
     """A quotient that is NaN, not an error, where it is not defined."""
     return numerator / denominator if denominator else math.nan
-
-
-def _interval(value: float, se: float, scale: Transform, q: float) -> tuple[float, float]:
-    """Limits of one parameter, made where its transform is linear."""
-    natural = torch.tensor(value, dtype=torch.float64)
-    real = scale.inverse(natural).requires_grad_()
-    with torch.enable_grad():
-        (slope,) = torch.autograd.grad(scale(real), real)
-    reach = q * se / abs(float(slope))
-    low, high = scale(real.detach() - reach), scale(real.detach() + reach)
-    return (float(low), float(high)) if float(slope) >= 0 else (float(high), float(low))

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import statsmodels
@@ -69,9 +70,10 @@ def main():
     parser.add_argument("--verbose", action="store_true", help="print every failing test with its last line")
     options = parser.parse_args()
     found = {}
-    for file in options.files:
-        found.update(outcomes(file, options.k))
-        print(".", end="", flush=True)
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        for part in pool.map(lambda file: outcomes(file, options.k), options.files):
+            found.update(part)
+            print(".", end="", flush=True)
     counts, unexpected, share = verdict(found, known_failures())
     print(f"\n{dict(counts)}; {share:.1%} of the tests that count pass; {len(unexpected)} unlisted failures")
     for test in found if options.verbose else unexpected:

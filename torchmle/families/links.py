@@ -152,6 +152,11 @@ class Power(Link):
         self.power = float(power)
         self.transform = _power_transform(self.power)
 
+    @of_arrays
+    def inverse(self, z: Tensor) -> Tensor:
+        """Mean of a linear predictor; for an even root also of one that is negative, which a fit does not allow."""
+        return self.transform(z) if self.power in (-1, 0, 1) else z ** (1 / self.power)
+
     def slopes(self, z: Tensor) -> tuple[Tensor, Tensor]:
         if self.power == 1:
             return torch.ones_like(z), torch.zeros_like(z)

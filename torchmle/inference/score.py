@@ -58,6 +58,9 @@ class ScoreTestResult:
     def __iter__(self) -> Iterator[Any]:
         return iter((self.statistic, self.pvalue))
 
+    def __getitem__(self, position: int) -> Any:
+        return (self.statistic, self.pvalue)[position]
+
 
 @dataclass(frozen=True)
 class Null:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,7 +14,9 @@ from patsy import DesignInfo, PatsyError
 
 from ..errors import FormulaError, ValueWarning
 from ..summary import Summary, coefficient_table
+from ..transforms import Identity, Transform
 from .distributions import chi2_tail, f_tail, quantile, two_sided
+from .intervals import wald_intervals
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -34,12 +36,15 @@ class TTest:
         q.
     df_denom : float or None
         Degrees of freedom of Student's t; None for the normal distribution.
+    scales : tuple of Transform
+        For a row that is one parameter as it stands, the transform on whose real line its interval is made.
     """
 
     effect: Array
     sd: Array
     null_value: Array
     df_denom: float | None
+    scales: tuple[Transform, ...] = field(default=(), kw_only=True)
 
     @property
     def statistic(self) -> Array:
@@ -61,9 +66,8 @@ class TTest:
         return "norm" if self.df_denom is None else "t"
 
     def conf_int(self, alpha: float = 0.05) -> Array:
-        """Intervals (p, 2) of the effects."""
-        reach = quantile(1 - alpha / 2, self.df_denom) * self.sd
-        return np.column_stack([self.effect - reach, self.effect + reach])
+        """Intervals (p, 2) of the effects; of a single parameter, the one that the result's table has."""
+        return wald_intervals(self.effect, self.sd, self.scales, quantile(1 - alpha / 2, self.df_denom))
 
     def summary(self, xname: list[str] | None = None, alpha: float = 0.05, title: str | None = None) -> Summary:
         """A table with one row per hypothesis."""
@@ -190,7 +194,13 @@ def t_test(results: Results, r_matrix: Any, cov_p: Any = None, use_t: bool | Non
     effect = matrix @ np.where(gone, 0.0, results.params_array)
     effect[(matrix[:, gone] != 0).any(1)] = np.nan
     df = results.df_inference if (results.use_t if use_t is None else use_t) else None
-    return TTest(effect, sd, values, df)
+    return TTest(effect, sd, values, df, scales=_row_scales(matrix, results.model.layout.scales()))
+
+
+def _row_scales(matrix: Array, scales: Sequence[Transform]) -> tuple[Transform, ...]:
+    """The transform of each row that is a single parameter; the identity for combinations."""
+    single = ((matrix == 1).sum(1) == 1) & ((matrix != 0).sum(1) == 1)
+    return tuple(scales[int(row.argmax())] if one else Identity() for row, one in zip(matrix, single, strict=True))
 
 
 def wald_test(
