@@ -22,7 +22,9 @@ def undetermined(fit: Fit) -> NDArray[np.bool_]:
 
 
 def running_away(fit: Fit) -> NDArray[np.bool_]:
-    """Which reported entries the search was still driving without limit when it ended, for whatever reason, (k,)."""
+    """Which reported entries the search was still driving when it ended: without limit, or into an edge of the domain, (k,)."""
+    if fit.optimum.status is Status.EDGE:
+        return _entries(fit, 1).astype(bool)
     if fit.optimum.status is not Status.DIVERGING or fit.separation is not None:
         return _entries(fit, 0).astype(bool)
     concerned = fit.optimum.concerned()

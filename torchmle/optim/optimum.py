@@ -55,8 +55,8 @@ class Status(Enum):
     )
     EDGE = (
         "Not converged: at the edge of the model's domain, where a predicted mean or probability is at the end of its range, "
-        "the log-likelihood still rises. The estimates are the best within the domain; standard errors and tests do not hold "
-        "there. Use a link that keeps means in their range, or leave out or join the categories concerned."
+        "the log-likelihood still rises. The estimates are the best within the domain; they have no standard errors there. "
+        "Use a link that keeps means in their range, or leave out or join the categories concerned."
     )
     METHOD_FAILED = (
         "Not converged: the method ended away from a maximum, and Newton steps from its best point did not reach one. "
