@@ -267,3 +267,10 @@ def test_a_link_of_ones_own_cannot_be_described():
 
     with pytest.raises(ValueError, match="Mine is not one of"):
         describe(F.Poisson(Mine()))
+
+
+def test_former_names_of_links_still_work():
+    with pytest.warns(FutureWarning, match="links.inverse_power is now links.InversePower"):
+        assert L.inverse_power() == L.InversePower()
+    with pytest.warns(FutureWarning):
+        assert L.nbinom(alpha=0.3) == L.NegativeBinomial(0.3)

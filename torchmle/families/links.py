@@ -7,6 +7,8 @@ Every method takes tensors or arrays and gives the same.
 from __future__ import annotations
 
 import math
+import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -253,3 +255,20 @@ def _power_transform(power: float) -> Transform:
     """The transform of a power; statsmodels' Power(0) is the logarithm."""
     named = {1.0: transforms.Identity(), 0.0: transforms.Log(), -1.0: transforms.Inverse()}
     return named.get(power) or transforms.Power(power)
+
+
+def _renamed(old: str, kind: type[Link]) -> Callable[..., Link]:
+    """A link under its former name, with a warning."""
+
+    def link(*args: Any, **kwargs: Any) -> Link:
+        warnings.warn(f"links.{old} is now links.{kind.__name__}", FutureWarning, stacklevel=2)
+        return kind(*args, **kwargs)
+
+    return link
+
+
+logit, probit, cauchy = _renamed("logit", Logit), _renamed("probit", Probit), _renamed("cauchy", Cauchy)
+cloglog, loglog, logc = _renamed("cloglog", CLogLog), _renamed("loglog", LogLog), _renamed("logc", LogC)
+log, identity, sqrt = _renamed("log", Log), _renamed("identity", Identity), _renamed("sqrt", Sqrt)
+inverse_power, inverse_squared = _renamed("inverse_power", InversePower), _renamed("inverse_squared", InverseSquared)
+nbinom = _renamed("nbinom", NegativeBinomial)
