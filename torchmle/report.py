@@ -98,6 +98,17 @@ def scale_notes(results: Results) -> list[str]:
     return notes
 
 
+def quasi_notes(fractional: bool, scale: float = 1.0) -> list[str]:
+    """What the log-likelihood of counts is when they are not counts, or vary more than their distribution does."""
+    if scale != 1.0:
+        return [f"Quasi-likelihood with a dispersion of {scale:.5g}: no AIC or BIC, and no likelihood-ratio test"]
+    return (
+        ["The response is not whole numbers: a quasi-likelihood, with no AIC or BIC; use robust standard errors"]
+        if fractional
+        else []
+    )
+
+
 def variance_problems(results: Results, perfect: bool) -> list[str]:
     """Why a variance estimated from residuals says nothing."""
     if results.df_resid <= 0:

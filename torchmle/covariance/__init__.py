@@ -3,7 +3,8 @@
 With bread ``A = (-H)^-1`` and row scores s_i (of weight w_i when a row counts w_i times):
 
 =============  ==================================================================================================
-nonrobust      A, times the dispersion where a model has one: observed information ("oim" is the same)
+nonrobust      "oim"; for a GLM fitted by scoring, "eim"
+oim            A, times the dispersion where a model has one: observed information
 eim            inverse of the expected information, for models that have it
 fixed scale    A times a dispersion that is given, not estimated
 opg            inverse of sum w_i s_i s_i' (Berndt, Hall, Hall and Hausman 1974)

@@ -39,6 +39,8 @@ class Nonrobust(Classical):
 
     def estimate(self, fit: Fit) -> Estimate:
         note = "Standard Errors assume that the covariance matrix of the errors is correctly specified."
+        if self.name == "oim":
+            note = "Standard Errors by the observed information."
         return Estimate(self.scaled(fit.bread * fit.scale), note)
 
 

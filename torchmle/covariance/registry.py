@@ -19,7 +19,7 @@ EVERY_KIND = ("use_t", "scaling_factor")
 ALIASES = {"nw-panel": "hac-panel", "nw-groupsum": "hac-groupsum", "fixed_scale": "fixed scale"}
 KINDS: Mapping[str, tuple[type[Covariance], Mapping[str, Any]]] = {
     "nonrobust": (Nonrobust, {}),
-    "oim": (Nonrobust, {}),
+    "oim": (Nonrobust, {"name": "oim"}),
     "eim": (Expected, {}),
     "opg": (OPG, {}),
     "fixed scale": (FixedScale, {}),

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import report
 from ..errors import BoundaryWarning
 from ..estimates import Array
 from ..inference.prediction import counts_of, new_rows, predicted_values
@@ -20,10 +21,20 @@ from .discrete_results import DiscreteResults
 class CountResults(DiscreteResults):
     """A count model: residuals, probabilities, pseudo R-squared and the likelihood-ratio test against a constant."""
 
+    saved = (*DiscreteResults.saved, "_fractional")
+
     @property
     def df_resid(self) -> float:
         """Observations less free coefficients of the mean; a dispersion or inflation is not counted, as in statsmodels."""
         return float(self.nobs - self.df_model - 1)
+
+    @cached_property
+    def _fractional(self) -> bool:
+        """Whether the response is not whole numbers."""
+        return not bool((self.model.rows.y == self.model.rows.y.round()).all())
+
+    def notes(self) -> list[str]:
+        return [*super().notes(), *report.quasi_notes(self._fractional)]
 
     # -- rows --------------------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from .. import report
 from ..estimates import Array
-from ..families import Binomial
+from ..families import Binomial, NegativeBinomial, Poisson
 from ..inference import criteria, prediction
 from ..inference.mle_influence import GLMInfluence
 from ..null import constant_only
@@ -25,7 +25,7 @@ class GLMResults(Results):
     """A generalised linear model: deviance, dispersion, residuals."""
 
     assumes_constant = True
-    saved = (*Results.saved, "llnull", "deviance", "null_deviance", "pearson_chi2", "_perfect")
+    saved = (*Results.saved, "llnull", "deviance", "null_deviance", "pearson_chi2", "_perfect", "_fractional")
 
     @property
     def family(self) -> Any:
@@ -287,4 +287,11 @@ class GLMResults(Results):
         levels = self.model.design.response_levels
         if isinstance(self.family, Binomial) and levels is not None:
             notes.append(f"Event: {self.model.endog_names} = {levels[-1]}")
-        return notes
+        scale = 1.0 if self.family.estimates_scale else float(self.scale)
+        return [*notes, *report.quasi_notes(self._fractional, scale)]
+
+    @cached_property
+    def _fractional(self) -> bool:
+        """Whether the response of a family of counts is not whole numbers."""
+        y = self.model.rows.y
+        return isinstance(self.family, Poisson | NegativeBinomial) and not bool((y == y.round()).all())
