@@ -101,7 +101,9 @@ class GLMSurface(LinearArguments, Base):
         return self.nobs
 
     def _name_of(self, argument: str) -> str | None:
-        return self.given_names.get(argument) if argument in self.given_arguments else None
+        if argument not in self.given_arguments:
+            return None
+        return self.design.row_names.get(argument, self.given_names.get(argument, argument))
 
     @property
     def offset_name(self) -> str | None:
