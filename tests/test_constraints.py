@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 import torch
 from problems import NAMES, PROBLEMS, fitted
-from scipy import optimize
+from scipy import optimize, stats
 
 import torchmle as tm
 from torchmle.coordinates import eliminate
@@ -297,3 +297,24 @@ def test_elimination_keeps_the_solutions(seed):
     np.testing.assert_allclose(reduced.numpy() @ solution, right, atol=1e-12)
     np.testing.assert_allclose(reduced[:, pivots], np.eye(len(pivots)), atol=1e-12)
     np.testing.assert_allclose(rest, 0, atol=1e-12)
+
+
+def test_a_ratio_to_a_model_that_the_restrictions_rule_out_is_no_test():
+    rng = np.random.default_rng(5)
+    frame = pd.DataFrame(rng.normal(size=(150, 2)), columns=["a", "b"])
+    frame["y"] = (rng.random(150) < 1 / (1 + np.exp(-frame["a"]))).astype(int)
+    model = tm.Logit.from_formula("y ~ a + b", frame)
+    for told in ({"fix": {"a": 0.3}}, {"fix": {"Intercept": 0.0}}, {"constraints": "a + b = 1"}):
+        res = model.fit(disp=False, **told)
+        assert np.isnan(res.llr_pvalue)
+        assert res.overall_test.kind == "Wald" and 0 <= res.overall_test.pvalue <= 1
+    for told in ({"fix": {"a": 0.0}}, {"constraints": "a = b"}):
+        res = model.fit(disp=False, **told)
+        assert res.overall_test.kind == "LR" and res.llr_df == 1
+        assert res.llr_pvalue == pytest.approx(stats.chi2.sf(2 * (res.llf - res.llnull), 1))
+
+
+def test_margins_of_what_is_fixed_come_without_warnings():
+    frame = pd.DataFrame(np.random.default_rng(6).normal(size=(50, 3)), columns=["y", "a", "b"])
+    margins = tm.OLS.from_formula("y ~ a + b", frame).fit(fix={"a": 0.3}).get_margeff()
+    assert margins.margeff[0] == pytest.approx(0.3) and margins.margeff_se[0] == 0 and np.isnan(margins.tvalues[0])

@@ -170,7 +170,6 @@ def test_rows_as_arrays(df):
     assert (model.freq_weights_name, model.var_weights_name, model.exposure_name, model.offset_name) == (
         "times", "var_weights", "years", None,
     )  # fmt: skip
-    assert tm.GLM.from_formula("yp ~ x", df, family=F.Poisson(), exposure="t").exposure_name == "t"
     assert model.wnobs == df["w"].sum() and model.df_resid == df["w"].sum() - 1
     again = tm.GLM(model.endog, model.exog, **model._get_init_kwds())
     close(again.fit().params, model.fit().params)

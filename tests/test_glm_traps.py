@@ -371,3 +371,49 @@ def test_b5_gamma_with_an_identity_link_converges():
         res = tm.GLM(rng.gamma(0.8, x @ [0.1, 1.0, 0.5] / 0.8), x, family=F.Gamma(L.Identity())).fit()
         assert res.converged and (res.mu > 0).all()
         assert np.abs(res.score() * res.bse).max() < 1e-6
+
+
+@pytest.mark.parametrize("size", [1e-14, 1e-6, 1e6, 1e14])
+@pytest.mark.parametrize(
+    "family", [F.Gaussian(L.Log()), F.InverseGaussian(L.Log()), F.Gamma(), F.Tweedie(L.Log(), var_power=1.7)], ids=repr
+)
+@pytest.mark.filterwarnings("ignore::torchmle.errors.DomainWarning")
+def test_units_of_the_response_and_of_the_weights_change_no_verdict(df, family, size):
+    """The likelihood at unit dispersion is far larger or smaller than the one that counts; both searches end alike."""
+    y = np.random.default_rng(4).gamma(3, np.exp(0.2 + 0.3 * df["x"]) / 3)
+    frame = df.assign(y=y, big=y * size)
+    small, large = glm("y ~ x + z", frame, family), glm("big ~ x + z", frame, family)
+    assert small.converged and large.converged
+    level = size if isinstance(family.link, L.InversePower) else 1.0
+    close(large.params[1:] * level, small.params[1:], rtol=1e-8)
+    close(large.bse * level, small.bse, rtol=1e-8)
+    weighted = glm("y ~ x + z", frame, family, var_weights=np.full(len(df), size))
+    assert weighted.converged
+    close(weighted.params, small.params)
+    close(weighted.bse, small.bse)
+
+
+@pytest.mark.parametrize("name", ["glm_gamma_log_trees", "glm_invgauss_log_trees", "glm_tweedie15_log_affairs"])
+def test_likelihood_ratio_where_the_dispersion_is_estimated(name):
+    """At one dispersion, as R's anova: its F times the degrees of freedom."""
+    case = corpus.load(name)
+    families = {"gamma": F.Gamma(L.Log()), "inverse_gaussian": F.InverseGaussian(L.Log())}
+    family = families.get(case["model"]["family"], F.Tweedie(L.Log(), var_power=1.5))
+    table, formula, frame = case["expected"]["anova_sequential_LRT"], case["formula"], corpus.frame(name)
+    full = glm(formula, frame, family)
+    restricted = glm(formula.rsplit(" + ", 1)[0], frame, family)
+    test = full.lr_test(restricted)
+    assert test.df_diff == table["Df"][-1]
+    assert test.statistic == pytest.approx(table["F"][-1] * table["Df"][-1], rel=1e-8)
+    assert test.pvalue == pytest.approx(stats.chi2.sf(test.statistic, test.df_diff))
+    assert restricted.lr_test(full) == test
+
+
+@pytest.mark.filterwarnings("ignore::torchmle.errors.DomainWarning")
+def test_no_start_no_standard_errors():
+    frame = pd.DataFrame(
+        {"x": [-2.0, -1, -0.5, 0.5, 1, 2], "y": [0, 0, 0, 1, 1, 1], "far": [0.1, 0.2, 0.3, 0.1, 0.2, 5]}
+    )
+    with pytest.warns(ConvergenceWarning, match="Not started"):
+        res = glm("y ~ x", frame, F.Binomial(L.Identity()), offset="far")
+    assert not res.converged and np.isnan(res.llf) and np.isnan(res.bse).all()

@@ -342,3 +342,15 @@ def test_far_rows_do_not_overflow():
     assert all(bool(torch.isfinite(part).all()) for part in (value, score, hessian))
     assert float(value) == pytest.approx(2 * stats.norm.logcdf(-401.0), rel=0.01)
     assert math.isfinite(model.fit(disp=False).llf)
+
+
+@pytest.mark.parametrize("distr", ["logit", "probit", "cloglog"])
+def test_far_offsets_move_the_thresholds_alone(distr):
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(200, 1))
+    y = np.digitize(x[:, 0] + rng.logistic(size=200), [-1.0, 0.5])
+    near = tm.OrderedModel(y, x, distr=distr).fit(disp=False)
+    for far in (-60.0, 60.0, 500.0):
+        res = tm.OrderedModel(y, x, offset=np.full(200, far), distr=distr).fit(disp=False)
+        assert res.converged and res.llf == pytest.approx(near.llf, rel=1e-10)
+        np.testing.assert_allclose(res.params, near.params + np.array([0, far, far]), rtol=1e-7)

@@ -333,3 +333,19 @@ def test_no_standard_errors_for_what_ran_away(df):
     res, caught, text = fit(tm.Normal.from_formula("y ~ x", df.assign(y=3.0)))
     assert not res.converged and np.isnan(res.bse).all()
     assert "sigma" in str(caught[0].message) and "Not converged" in text
+
+
+def test_a_level_without_events_in_few_rows_is_no_maximum():
+    """The Poisson fit from which a search may start is itself far out, where everything is level."""
+    rows = {
+        "y": [2, 2, 0, 0, 1, 1, 0],
+        "g": list("ccbacba"),
+        "x": [2.04, -2.56, 0.42, -0.57, -0.45, -0.22, -2.02],
+        "z": [-0.08, -0.57, 1.74, 0.21, -1.01, -0.79, -0.06],
+    }
+    model = tm.NegativeBinomial.from_formula("y ~ C(g) + x + z", pd.DataFrame(rows), loglike_method="geometric")
+    with pytest.warns(PerfectSeparationWarning, match="2 of 7 rows"):
+        res = model.fit()
+    assert not res.converged
+    assert np.isneginf(res.params["Intercept"]) and np.isposinf(res.params["C(g)[T.b]"])
+    assert np.isnan(res.bse.iloc[:3]).all() and np.isfinite(res.bse.iloc[3:]).all()

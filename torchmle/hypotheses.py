@@ -58,6 +58,10 @@ class Hypotheses:
         """Test the differences between levels of a factor; see `torchmle.inference.pairwise.t_test_pairwise`."""
         return pairwise.t_test_pairwise(self, term_name, method, alpha, factor_labels)
 
+    def twice_log_ratio(self: Any, restricted: Results) -> float:
+        """Twice the log of the ratio of this likelihood to a restricted model's."""
+        return 2 * (self.llf - restricted.llf)
+
     def lr_test(self: Any, other: Results, force: bool = False) -> likelihood_ratio.LikelihoodRatio:
         """Likelihood-ratio test against a nested model."""
         return likelihood_ratio.lr_test(self, other, force)

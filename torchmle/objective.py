@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from torch import Tensor
 
 from .coordinates import Coordinates
+from .optim import Optimum
 
 if TYPE_CHECKING:
     from .likelihood import LikelihoodModel
@@ -50,3 +52,40 @@ class Objective:
         z = self.coordinates.z(phi)
         value, score = self.model.sums(z, 1, self.model.rows.block(rows))[:2]
         return value, self.coordinates.free_gradient(score)
+
+
+class InUnits(Objective):
+    """An objective divided by a number: by the dispersion, where a likelihood leaves that out.
+
+    Only then is the Newton decrement the squared distance to the maximum in standard errors, whatever the response and the
+    weights are measured in, and differences of the log-likelihood are large or small beside 1.
+    """
+
+    def __init__(self, objective: Objective, unit: float):
+        super().__init__(objective.model, objective.coordinates)
+        self.whole, self.unit = objective, unit
+
+    def value(self, phi: Tensor) -> Tensor:
+        return self.whole.value(phi) / self.unit
+
+    def gradient(self, phi: Tensor) -> tuple[Tensor, Tensor]:
+        value, score = self.whole.gradient(phi)
+        return value / self.unit, score / self.unit
+
+    def hessian(self, phi: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        value, score, hessian = self.whole.hessian(phi)
+        return value / self.unit, score / self.unit, hessian / self.unit
+
+    def batch_gradient(self, phi: Tensor, rows: slice) -> tuple[Tensor, Tensor]:
+        value, score = self.whole.batch_gradient(phi, rows)
+        return value / self.unit, score / self.unit
+
+    def undone(self, optimum: Optimum) -> Optimum:
+        """A maximum found of this function, as one of the whole; its decrement stays in standard errors."""
+        return replace(
+            optimum,
+            value=optimum.value * self.unit,
+            gradient=optimum.gradient * self.unit,
+            hessian=optimum.hessian * self.unit,
+            history=tuple(replace(step, value=step.value * self.unit) for step in optimum.history),
+        )

@@ -217,6 +217,18 @@ def moments(data: Data) -> tuple[float, float]:
     return mean, float((second / weight).sqrt())
 
 
+def mean_offset(data: Data) -> float:
+    """Mean of the offset, weighted; 0 where there is none."""
+    if "offset" not in data.columns:
+        return 0.0
+
+    def sums(block: Data) -> tuple[Tensor]:
+        weights, offset = block.get("freq_weights"), block.columns["offset"].to(torch.float64)
+        return (offset.sum() if weights is None else offset @ weights,)
+
+    return float(row_sums(sums, data)[0]) / total_weight(data)
+
+
 def total_weight(data: Data) -> float:
     """Number of observations: rows, or the sum of their frequency weights, over all processes."""
     if "freq_weights" not in data.columns and data.group is None:

@@ -22,8 +22,11 @@ def undetermined(fit: Fit) -> NDArray[np.bool_]:
 
 
 def running_away(fit: Fit) -> NDArray[np.bool_]:
-    """Which reported entries the search was still driving when it ended: without limit, or into an edge of the domain, (k,)."""
-    if fit.optimum.status is Status.EDGE:
+    """Which reported entries the search was still driving when it ended: without limit, or into an edge of the domain, (k,).
+
+    All of them where there was no likelihood to start from.
+    """
+    if fit.optimum.status in (Status.EDGE, Status.NOT_FINITE_START):
         return _entries(fit, 1).astype(bool)
     if fit.optimum.status is not Status.DIVERGING or fit.separation is not None:
         return _entries(fit, 0).astype(bool)

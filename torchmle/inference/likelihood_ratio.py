@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class LikelihoodRatio(NamedTuple):
-    """Statistic ``2 (llf - llf_restricted)``, its chi-squared tail probability and degrees of freedom."""
+    """Twice the log of the ratio of likelihoods, its chi-squared tail probability and degrees of freedom."""
 
     statistic: float
     pvalue: float
@@ -43,6 +43,6 @@ def lr_test(results: Results, other: Results, force: bool = False) -> Likelihood
             f"the standard errors are robust (cov_type={full.cov_type!r}), so the likelihood is not trusted and its "
             "ratio has no chi-squared distribution; use wald_test, or force=True"
         )
-    statistic = 2 * (full.llf - restricted.llf)
+    statistic = full.twice_log_ratio(restricted)
     df = full.k_free - restricted.k_free
     return LikelihoodRatio(statistic, float(chi2_tail(max(statistic, 0.0), df)), df)

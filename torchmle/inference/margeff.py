@@ -62,7 +62,8 @@ class ColumnMargins:
 
     @property
     def tvalues(self) -> Array:
-        return self.margeff / self.margeff_se
+        known = self.margeff_se > 0  # not so for what was fixed
+        return np.divide(self.margeff, self.margeff_se, out=np.full_like(self.margeff, np.nan), where=known)
 
     @property
     def pvalues(self) -> Array:

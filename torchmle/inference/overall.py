@@ -54,6 +54,26 @@ def _slopes(results: Results, name: str, entries: list[int]) -> Array:
     return contrasts
 
 
+def allows_constant_only(results: Results) -> bool:
+    """Whether the restrictions of a fit hold in the model of a constant alone: only slopes are held, and at zero.
+
+    That model leaves everything else free; where it is ruled out, a ratio of likelihoods has no chi-squared distribution.
+    """
+    held = results.fixed & ~results._dropped & ~results._at_boundary
+    told = results.fit.settings.get("constraints")
+    if not held.any() and told is None:
+        return True
+    model: Any = results.model
+    main, others = model.rows.x[model.predictors()[0]], np.ones(len(results.names), dtype=bool)
+    for block in model.layout.blocks:
+        if model.rows.x.get(block.name) is main and (block.name in model.intercepts or not results.k_constant):
+            entries = range(block.reported.start, block.reported.stop)
+            others[[entry for j, entry in enumerate(entries) if j != model.intercepts.get(block.name)]] = False
+    if told is not None and (np.any(told.constants != 0) or np.any(told.coefs[:, others] != 0)):
+        return False
+    return not bool((held & (others | (results.params_array != 0))).any())
+
+
 def overall_wald(results: Results) -> JointTest | None:
     """Wald test of `slopes` by the covariance of the results; None when there are no slopes."""
     matrix = slopes(results)

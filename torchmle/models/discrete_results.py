@@ -13,7 +13,7 @@ import torch
 from .. import report
 from ..estimates import Array, ratio
 from ..inference.distributions import chi2_tail
-from ..inference.overall import OverallTest, overall_wald
+from ..inference.overall import OverallTest, allows_constant_only, overall_wald
 from ..regression import linear_offset
 from ..results import Results
 from ..sums import row_map
@@ -22,7 +22,7 @@ from ..sums import row_map
 class DiscreteResults(Results):
     """A discrete model: pseudo R-squared and the likelihood-ratio test against a constant."""
 
-    saved = (*Results.saved, "llnull", "_overall")
+    saved = (*Results.saved, "llnull", "allows_constant_only", "_overall")
     assumes_constant = True
 
     @property
@@ -65,10 +65,16 @@ class DiscreteResults(Results):
         """Degrees of freedom of `llr`: parameters that the constant-only model does not have."""
         return self.df_model
 
+    @cached_property
+    def allows_constant_only(self) -> bool:
+        """Whether the model of a constant alone satisfies the restrictions of the fit; if not, `llr` is no test."""
+        return allows_constant_only(self)
+
     @property
     def llr_pvalue(self) -> float:
-        """Chi-squared tail probability of `llr`."""
-        return float(chi2_tail(max(self.llr, 0.0), self.llr_df)) if self.llr_df > 0 else math.nan
+        """Chi-squared tail probability of `llr`; NaN where the restrictions of the fit rule the constant-only model out."""
+        known = self.llr_df > 0 and self.allows_constant_only
+        return float(chi2_tail(max(self.llr, 0.0), self.llr_df)) if known else math.nan
 
     @property
     def prsquared(self) -> float:
@@ -85,7 +91,7 @@ class DiscreteResults(Results):
 
     @cached_property
     def _overall(self) -> tuple[str, float, float, float]:
-        if not self.covariance_is_robust:
+        if not self.covariance_is_robust and self.allows_constant_only:
             return "LR", self.llr, self.llr_df, self.llr_pvalue
         test = overall_wald(self)
         if test is None:

@@ -15,19 +15,19 @@ from .. import starts
 from ..autodiff import Curvature, Eta
 from ..covariance import Covariance, Expected
 from ..data import Data
-from ..errors import SpecificationWarning
+from ..errors import FitInterrupted, SpecificationWarning
 from ..families import Binomial, Family, Gaussian, links
 from ..families.saving import describe, restore
 from ..formula import Design
-from ..objective import Objective
-from ..optim import Optimum, Status
+from ..objective import InUnits, Objective
+from ..optim import Optimum, Status, interruption
 from ..parameters import Values
 from ..regression import RegressionModel, linear_offset
 from ..sums import row_sums
 from ..transforms import Identity
 from .edges import best_within
 from .exposure import with_log_exposure
-from .glm_results import GLMResults
+from .glm_results import PERFECT, GLMResults
 from .glm_surface import GLMSurface, told_scale
 from .penalised import ElasticNet
 
@@ -216,10 +216,31 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
         return "irls"
 
     def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
-        found = super().maximize(objective, start, "newton" if method == "irls" else method, **options)
-        if meets_an_edge(objective, found):
-            found = best_within(objective, start, replace(found, status=Status.EDGE), self.family)
+        used = InUnits(objective, self._dispersion_near(objective, start))
+        try:
+            found = super().maximize(used, start, "newton" if method == "irls" else method, **options)
+        except FitInterrupted as stop:
+            if stop.optimum is None:
+                raise
+            raise interruption(used.undone(stop.optimum)) from None
+        if meets_an_edge(used, found):
+            found = best_within(used, start, replace(found, status=Status.EDGE), self.family)
+        found = used.undone(found)
         return replace(found, method=method) if method == "irls" else found
+
+    def _dispersion_near(self, objective: Objective, point: Tensor) -> float:
+        """Mean deviance at a point; 1 where no dispersion is estimated, or only rounding errors deviate."""
+        if not self.family.estimates_scale:
+            return 1.0
+        z = objective.coordinates.z(point).to(self.rows.device)
+
+        def squares(block: Data) -> tuple[Tensor, Tensor]:
+            y = block.y.to(torch.float64)
+            return (y - self.link.transform(self.eta(z, block)[0])).square().sum(), y.square().sum()
+
+        rest, whole = (float(value) for value in row_sums(squares, self.rows))
+        mean = -2 * float(objective.value(point)) / starts.total_weight(self.rows)
+        return mean if rest > PERFECT * whole and 0 < mean < math.inf else 1.0
 
     def choose_covariance(
         self, cov_type: str | None, cov_kwds: Mapping[str, Any] | None, method: str

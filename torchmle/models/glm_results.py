@@ -12,7 +12,7 @@ import pandas as pd
 
 from .. import report
 from ..estimates import Array
-from ..families import Binomial, NegativeBinomial, Poisson
+from ..families import Binomial, Gaussian, NegativeBinomial, Poisson
 from ..inference import criteria, prediction
 from ..inference.mle_influence import GLMInfluence
 from ..null import constant_only
@@ -106,6 +106,17 @@ class GLMResults(Results):
     def llf_scaled(self, scale: float | None = None) -> float:
         """Log-likelihood at another dispersion."""
         return self.model.loglike(self._with_zeros(), self.scale if scale is None else scale)
+
+    def twice_log_ratio(self, restricted: Results) -> float:
+        """Twice the log of the ratio of likelihoods to a restricted model's, both at this model's dispersion.
+
+        An estimated dispersion is that of Pearson's chi-squared, no maximum of a likelihood, so two of them have nothing to
+        be compared by; this is the fall in the scaled deviance, as R's ``anova(test="LRT")``.
+        """
+        moments = self.family.estimates_scale and not isinstance(self.family, Gaussian)  # whose maximum is known
+        if moments and isinstance(restricted, GLMResults):
+            return (restricted.deviance - self.deviance) / self.scale
+        return super().twice_log_ratio(restricted)
 
     @property
     def bic_llf(self) -> float:

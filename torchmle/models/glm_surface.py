@@ -101,9 +101,7 @@ class GLMSurface(LinearArguments, Base):
         return self.nobs
 
     def _name_of(self, argument: str) -> str | None:
-        if argument not in self.given_arguments:
-            return None
-        return self.design.row_names.get(argument, self.given_names.get(argument, argument))
+        return self.given_names.get(argument) if argument in self.given_arguments else None
 
     @property
     def offset_name(self) -> str | None:

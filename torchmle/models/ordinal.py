@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .. import starts
 from ..autodiff import Curvature, Eta
 from ..coordinates import Coordinates
 from ..data import Data
@@ -211,10 +212,11 @@ class OrderedModel(RegressionModel):
         return values[np.isfinite(values)]
 
     def start(self) -> Tensor:
-        """Zero, and the thresholds that give the shares of the categories."""
+        """Zero, and the thresholds that give the shares of the categories at the mean of the offset."""
         number = counts(self.rows, self.k_levels)
         shares = (number.cumsum(0) / number.sum())[:-1]
-        return torch.cat([torch.zeros(self.k_vars, dtype=torch.float64), self.latent.quantile(shares)])
+        thresholds = self.latent.quantile(shares) + starts.mean_offset(self.rows)
+        return torch.cat([torch.zeros(self.k_vars, dtype=torch.float64), thresholds])
 
     # -- the likelihood ----------------------------------------------------------------------------------------
 

@@ -5,9 +5,19 @@ Whatever the method, convergence is judged here, by the Newton decrement and the
 
 from __future__ import annotations
 
-from .maximize import maximize, methods, options_of
+from .maximize import interruption, maximize, methods, options_of
 from .maximize import resolve as resolve_method
 from .optimum import Optimum, Status, Step
 from .search import Objective
 
-__all__ = ["Objective", "Optimum", "Status", "Step", "maximize", "methods", "options_of", "resolve_method"]
+__all__ = [
+    "Objective",
+    "Optimum",
+    "Status",
+    "Step",
+    "interruption",
+    "maximize",
+    "methods",
+    "options_of",
+    "resolve_method",
+]

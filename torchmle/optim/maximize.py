@@ -126,11 +126,16 @@ def maximize(
         ending = _last(search, x, Status.EVALUATION_BUDGET)
     except KeyboardInterrupt:
         optimum = _optimum(search, _last(search, x, Status.INTERRUPTED, best=True), name, labels)
-        message = f"fit interrupted after {optimum.iterations} iterations at log-likelihood {optimum.value:.10g}"
-        raise FitInterrupted(message, optimum) from None
+        raise interruption(optimum) from None
     finally:
         search.close()
     return _optimum(search, ending, name, labels)
+
+
+def interruption(optimum: Optimum) -> FitInterrupted:
+    """The exception that carries the best point of a search cut short."""
+    message = f"fit interrupted after {optimum.iterations} iterations at log-likelihood {optimum.value:.10g}"
+    return FitInterrupted(message, optimum)
 
 
 def options_of(method: str) -> tuple[str, ...]:

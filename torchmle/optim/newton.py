@@ -219,6 +219,8 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point, to
         if not parabolic(model, trial):
             return Ending(point, model, Status.DIVERGING)
         after = quadratic(trial.gradient, trial.hessian)
+        if not after.definite and not negligible(model, point):  # level already where the search began
+            return Ending(point, model, Status.DIVERGING)
         if not (after.definite and after.decrement <= model.decrement):
             break
         point, model = trial, after
