@@ -71,6 +71,8 @@ def mirrored(value, name, module):
         return getattr(torchmle.formula.api, name, None) or _Absent(name, (), {})
     if not inspect.isclass(value) or value in MODELS:
         return value
+    if module == "statsmodels.iolib.summary":
+        return getattr(torchmle.summary, name, value)
     if issubclass(value, FAMILIES):
         return _family(value) or _Absent(name, (), {})
     if issubclass(value, MODELS):
