@@ -349,3 +349,19 @@ def test_a_level_without_events_in_few_rows_is_no_maximum():
     assert not res.converged
     assert np.isneginf(res.params["Intercept"]) and np.isposinf(res.params["C(g)[T.b]"])
     assert np.isnan(res.bse.iloc[:3]).all() and np.isfinite(res.bse.iloc[3:]).all()
+
+
+@pytest.mark.parametrize("distr", ["logit", "probit"])
+def test_ordered_categories_separated_by_slopes_and_thresholds_together(distr):
+    """No category can be told apart by the linear predictor while the thresholds stay where they are."""
+    rows = {
+        "y": [0, 0, 1, 2, 0, 3, 1],
+        "g": list("ccbacba"),
+        "x": [2.04, -2.56, 0.42, -0.57, -0.45, -0.22, -2.02],
+        "z": [-0.08, -0.57, 1.74, 0.21, -1.01, -0.79, -0.06],
+    }
+    model = tm.OrderedModel.from_formula("y ~ C(g) + x + z", pd.DataFrame(rows), distr=distr)
+    with pytest.warns(PerfectSeparationWarning, match="7 of 7 rows"):
+        res = model.fit(disp=False)
+    assert not res.converged and res.llf == pytest.approx(0, abs=1e-9) and np.isnan(res.bse).all()
+    assert not np.isfinite(res.params).any()

@@ -168,7 +168,7 @@ def _of_predictor(model: RegressionModel, z: Tensor, j: int, basis: Tensor, othe
     """Rows that can only gain upwards, only downwards, or not at all when predictor j goes to infinity."""
     point, name = z.to(model.rows.device), model.layout.blocks[j].name
     moves = row_map(lambda block: _moves(model, point, block, j), model.rows)
-    x = row_map(lambda block: block.x[name].to(torch.float64), model.rows) @ basis
+    x = _columns(model.rows, name) @ basis
     up, down = moves[:, 0], moves[:, 1]
     one = (up ^ down).nonzero()[:, 0]
     sign = torch.where(up[one], 1.0, -1.0).to(torch.float64)
@@ -193,15 +193,26 @@ def _moves(model: RegressionModel, z: Tensor, data: Data, j: int) -> Tensor:
 
 
 def _joint(model: Any, basis: Tensor) -> Constraints:
-    """Inequalities in all predictors, which share their columns."""
+    """Inequalities in all predictors; those without a design are constants."""
     signs = row_map(model.separating_rows, model.rows)  # (n, inequalities, m)
-    n, each, m = signs.shape
-    x = row_map(lambda block: next(iter(block.x.values())).to(torch.float64), model.rows)
+    n, each, _ = signs.shape
+    one = torch.ones(n, 1, dtype=torch.float64)
+    x = {name: _columns(model.rows, name) for name in model.rows.x}
     weights = model.rows.get("freq_weights")
     counted = torch.ones(n, dtype=torch.bool) if weights is None else weights.cpu() > 0
     rows = torch.arange(n)[counted]
-    unequal = (signs[counted][..., None] * x[counted][:, None, None, :]).reshape(len(rows) * each, m * x.shape[1])
-    return Constraints(basis.new_zeros(0, basis.shape[1]), unequal @ basis, rows.repeat_interleave(each))
+    blocks = [
+        signs[counted][:, :, j, None] * x.get(block.name, one)[counted][:, None, :]
+        for j, block in enumerate(model.layout.blocks)
+    ]
+    unequal = torch.cat(blocks, 2).reshape(len(rows) * each, -1)
+    said = (signs[counted] != 0).any(2).reshape(-1)
+    return Constraints(basis.new_zeros(0, basis.shape[1]), unequal[said] @ basis, rows.repeat_interleave(each)[said])
+
+
+def _columns(data: Data, name: str) -> Tensor:
+    """The design of a predictor, (n, k), on the CPU."""
+    return row_map(lambda block: block.x[name].to(torch.float64), data)
 
 
 # -- the limit -----------------------------------------------------------------------------------------------------

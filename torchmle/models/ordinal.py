@@ -255,6 +255,15 @@ class OrderedModel(RegressionModel):
             rest.append(tuple(row))
         return terms.value, g, (first, *rest)
 
+    def separating_rows(self, data: Data) -> Tensor:
+        """Inequalities of separation, (n, 2, 1 + thresholds): a row gains as its upper limit rises and its lower one falls."""
+        signs = torch.zeros(data.n, 2, 1 + self.k_extra, dtype=torch.float64)
+        y, rows = data.y.cpu(), torch.arange(data.n)
+        below, above = y < self.k_extra, y > 0
+        signs[below, 0, 0], signs[rows[below], 0, 1 + y[below]] = -1.0, 1.0
+        signs[above, 1, 0], signs[rows[above], 1, y[above]] = 1.0, -1.0
+        return signs
+
     def block_sums(self, z: Tensor, data: Data, order: int) -> tuple[Tensor, ...]:
         """As for every model; sums over the rows between two thresholds instead of vectors for every threshold."""
         x, weights = data.x["mu"], data.get("freq_weights")

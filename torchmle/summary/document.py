@@ -16,11 +16,12 @@ from numpy.typing import ArrayLike
 from . import html, latex, text
 from .grid import Grid, Pair, Row, blocks_grid, pairs_grid
 from .numbers import coefficient, interval_headers, probability, statistic
+from .shown import Shown
 
 NO_PARAMETERS = "No Model Parameters"
 
 
-class Document(ABC):
+class Document(Shown, ABC):
     """Tables under a title, with warnings and closing lines: drawn in every format."""
 
     warnings: Sequence[str] = ()
@@ -50,18 +51,6 @@ class Document(ABC):
     def as_csv(self) -> str:
         """Comma-separated values, one table under the other."""
         return text.document_csv(self)
-
-    def __str__(self) -> str:
-        return self.as_text()
-
-    def __repr__(self) -> str:
-        return self.as_text()
-
-    def _repr_html_(self) -> str:
-        return self.as_html()
-
-    def _repr_latex_(self) -> str:
-        return self.as_latex()
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from .document import Document
 from .grid import CELL_WIDTH, LABEL_WIDTH, LIMIT_WIDTH, PAIR_WIDTH, RIGHT_LABEL_WIDTH, Grid, Row, clean
+from .shown import Shown
 
 PAIR_WIDTHS = (PAIR_WIDTH + 1, PAIR_WIDTH - 1, RIGHT_LABEL_WIDTH, PAIR_WIDTH)
 
@@ -32,7 +33,7 @@ class _Drawing(Document):
 
 
 @dataclass(frozen=True, repr=False)
-class FrameSummary:
+class FrameSummary(Shown):
     """What is printed about a fit, as frames.
 
     Parameters
@@ -84,18 +85,6 @@ class FrameSummary:
     def as_csv(self) -> str:
         """Comma-separated values, one table under the other."""
         return self._drawing.as_csv()
-
-    def __str__(self) -> str:
-        return self.as_text()
-
-    def __repr__(self) -> str:
-        return self.as_text()
-
-    def _repr_html_(self) -> str:
-        return self.as_html()
-
-    def _repr_latex_(self) -> str:
-        return self.as_latex()
 
 
 def _grid(frame: pd.DataFrame, float_format: str) -> Grid:
