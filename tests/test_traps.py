@@ -1,7 +1,6 @@
 """Subtle errors that other packages have had, numbered as in our notes on them; each test would have caught one.
 
-The traps of models this package does not have are left out: Gamma, inverse Gaussian, Tweedie and negative binomial families
-(18, 24, 39) and counts of binomial trials (11, 21).
+Those of generalised linear models are in `test_glm_traps`, those of discrete models in `test_traps_models`.
 """
 
 import math
