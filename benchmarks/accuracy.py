@@ -45,9 +45,11 @@ Certified to 15 digits. Rounding the published data to doubles limits what any p
 y = f(x, b) + sigma * noise, written as a `LikelihoodModel` with sigma on the log scale, from both of NIST's starts (1 is the
 far one; sigma starts at the root mean square of the residuals there). Certified to 11 digits, at which scores are capped.
 Standard errors are by the expected information times sqrt(n / (n - p)), which is what NIST certifies; for Lanczos3,
-MGH10 and MGH17 J'J is so badly conditioned that 8 to 10 digits of it are left in double precision. Fitted by Newton's method and
-by `method="trust-ncg"`, `maxiter=3000`; the likelier fit counts, and the remark says where it is not Newton's: from its far start
-Thurber has a second maximum, with a pole among the data, and Eckerle4 ends in a plateau, which `converged` says. statsmodels
+MGH10 and MGH17 J'J is so badly conditioned that 8 to 10 digits of it are left in double precision. Fitted by Newton's
+method with `maxiter=3000`. Where the remark says so the numbers are those of `method="trust-ncg"`: from its far start Thurber
+has a second, lower maximum with a pole among the data, which Newton's method reports as converged, being one; from Eckerle4's
+it ends on a plateau and says so. With the default `maxiter=100` seven starts end at the limit and say so (both of Lanczos3 and
+of MGH10, the far ones of MGH09, MGH17 and Nelson). statsmodels
 has no nonlinear least squares; peers are scipy's curve_fit and statsmodels' GenericLikelihoodModel by two of its methods
 (whose standard errors are of another kind).
 

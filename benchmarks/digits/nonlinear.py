@@ -25,6 +25,7 @@ from .score import Answer, Row, compare
 CERTIFIED = 11.0  # digits
 PATIENCE = 3000  # Newton steps: MGH09's far start takes 2,900
 METHODS = ("newton", "trust-ncg")
+HIGHER = 1e-6  # log-likelihood by which another maximum is a higher one
 HALF_LOG_TAU = 0.5 * math.log(2 * math.pi)
 
 
@@ -139,14 +140,14 @@ def rows(names: list[str] | None = None) -> Iterator[Row]:
 
 
 def row(found: Set, which: int) -> Row:
-    """The likelier of the fits; the note says where Newton's method alone does not find it."""
-    each = fits(found, which)
-    best = max(each.values(), key=lambda res: (res.converged, res.llf))
-    note = "" if best.converged else "not converged"
-    newton = each["newton"]
-    if not newton.converged:
-        note = note or "trust-ncg; newton said: not converged"
-    elif newton.llf < best.llf - 1e-6:
-        note = "trust-ncg; newton ends at a lower maximum"
+    """Newton's fit, or where that is no maximum or a lower one the other method's; then the note says so."""
+    newton, other = fits(found, which).values()
+    res, note = newton, ""
+    if not newton.converged and other.converged:
+        res, note = other, "trust-ncg; newton said: not converged"
+    elif other.converged and newton.llf < other.llf - HIGHER:
+        res, note = other, "trust-ncg; newton ends at a lower maximum"
+    elif not newton.converged:
+        note = "not converged"
     label = f"{found.name} ({found.difficulty}), start {which + 1}"
-    return compare(label, truth_of(found), answer(found, best), peers(found, which), CERTIFIED, note)
+    return compare(label, truth_of(found), answer(found, res), peers(found, which), CERTIFIED, note)
