@@ -273,7 +273,7 @@ def incomplete_results(df, **more):
             res.nobs,
             res.df_model,
             res.df_resid,
-            res.df_resid_inference,
+            res.df_inference,
         ]
 
 

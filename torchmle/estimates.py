@@ -51,10 +51,11 @@ class Estimates:
         )
 
     def __setattr__(self, name: str, value: object) -> None:
-        if name != "use_t":
+        if name == "use_t":  # the one thing a reader may still choose, as in statsmodels
+            vars(self).pop("_overall", None)
+        elif hasattr(type(self), name) or name in vars(self):
             raise AttributeError(f"results are frozen; {name!r} cannot be set")
-        vars(self)["use_t"] = bool(value)  # the one thing a reader may still choose, as in statsmodels
-        vars(self).pop("_overall", None)
+        vars(self)[name] = value  # a label of the reader's own
 
     # -- estimates ---------------------------------------------------------------------------------------------
 
@@ -290,8 +291,10 @@ class Estimates:
 
     @property
     def df_resid_inference(self) -> float:
-        """statsmodels' name of `df_inference`."""
-        return self.df_inference
+        """Degrees of freedom of t and F tests where a covariance brings its own, as clusters do; else there is none."""
+        if self.estimate.df is None:
+            raise AttributeError("this covariance has no degrees of freedom of its own; tests use df_resid")
+        return self.estimate.df
 
     # -- what was computed -------------------------------------------------------------------------------------
 

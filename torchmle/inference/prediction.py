@@ -33,6 +33,8 @@ PREDICTED = ("predicted", "se", "ci_lower", "ci_upper")
 MEAN = ("mean", "mean_se", "mean_ci_lower", "mean_ci_upper")
 GRID = 33  # points of the interval of a linear predictor over which a curve that may turn is followed
 
+SHORT_FORMS = {"2s": "two-sided", "l": "larger", "s": "smaller"}  # that statsmodels still knows
+
 
 @dataclass(frozen=True, eq=False)
 class Prediction:
@@ -134,6 +136,11 @@ class Prediction:
         ----------
         alternative : {"two-sided", "larger", "smaller"}
         """
+        if alternative in SHORT_FORMS:
+            warnings.warn(
+                f"{alternative!r} is a deprecated alias of {SHORT_FORMS[alternative]!r}", FutureWarning, stacklevel=2
+            )
+            alternative = SHORT_FORMS[alternative]
         statistic = (self.predicted - value) / self.se
         two = two_sided(statistic, self.df)
         if alternative == "two-sided":

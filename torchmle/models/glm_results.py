@@ -9,9 +9,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from .. import report
-from ..estimates import Array
+from ..estimates import Array, ratio
 from ..families import Binomial, Gaussian, NegativeBinomial, Poisson
 from ..inference import criteria, prediction
 from ..inference.mle_influence import GLMInfluence
@@ -59,9 +60,12 @@ class GLMResults(Results):
 
     @property
     def fit_history(self) -> dict[str, Any]:
-        """Deviance after each step, an infinite one and the start's first, and the number of steps."""
+        """Deviance and parameters after each step, infinite ones and the start's first, and the number of steps."""
         values = np.array([step.value for step in self.optim.history])
+        coordinates = self.fit.coordinates
+        reached = [coordinates.z(torch.tensor(step.x, dtype=torch.float64)) for step in self.optim.history]
         return {
+            "params": [math.inf, *(coordinates.theta(z).numpy() for z in reached)],
             "deviance": [math.inf, *(self.deviance + 2 * (self.optim.value - values))],
             "iteration": self.optim.iterations,
         }
@@ -142,12 +146,15 @@ class GLMResults(Results):
         return -2 * self.llf_scaled(1.0) / scale + 2 * (self.k_free + dk_params)
 
     def pseudo_rsquared(self, kind: str = "cs") -> float:
-        """Pseudo R-squared: "cs" by Cox and Snell, "mcf" by McFadden."""
+        """Pseudo R-squared: "cs" by Cox and Snell, "mcf" by McFadden.
+
+        Both likelihoods are taken at the dispersion of this fit: at two dispersions their ratio would compare those.
+        """
+        gain = (self.null_deviance - self.deviance) / (2 * self.scale)
         if kind.lower().startswith("mcf"):
-            return 1 - self.llf / self.llnull
+            return ratio(gain, gain - self.llf)
         if kind.lower() in ("cs", "cox", "coxsnell", "cox-snell"):
-            exponent = (self.llnull - self.llf) * 2 / self.fit.nobs
-            return 1 - math.exp(exponent) if exponent < 700 else -math.inf
+            return -math.expm1(-2 * gain / self.fit.nobs)
         raise ValueError(f"only 'mcf' and 'cs' are pseudo R-squareds here, not {kind!r}")
 
     # -- predictions -------------------------------------------------------------------------------------------

@@ -23,7 +23,7 @@ Array = NDArray[np.float64]
 TRIMMING = ("auto", "size", "off")
 OF_OTHER_SOLVERS = (
     "acc", "abstol", "reltol", "feastol", "refinement", "retall", "trim_mode", "auto_trim_tol", "size_trim_tol", "qc_tol",
-    "qc_verbose", "cov_params_func",
+    "qc_verbose", "cov_params_func", "method_kwargs",
 )  # fmt: skip
 TOLERANCE = 1e-14  # relative decrease at which the search ends
 

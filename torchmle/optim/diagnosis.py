@@ -21,6 +21,7 @@ PROBE = 1e-4  # standard errors moved by that test
 ROUGH = 1000  # times the allowance for rounding that cannot be rounding of a sound computation
 ILL_CONDITIONED = 1e6  # condition number from which the weakest direction is looked at too
 CREEPING_BELOW = 0.1  # decrement
+FEW_ROWS = 100_000  # up to which the last digits cost next to nothing
 
 
 def allowance(value: float) -> float:
@@ -29,8 +30,12 @@ def allowance(value: float) -> float:
 
 
 def rounding_floor(search: Search) -> float:
-    """Decrement at which a search may end: 1e-10 standard errors, more where rounding errors in the score leave more."""
-    return max(1e-20, 4 * EPS**2 * search.objective.n * search.objective.size)
+    """Decrement at which a search may end: 1e-12 standard errors, 1e-10 where a pass over the rows takes long.
+
+    More where rounding errors in the score leave more.
+    """
+    few = search.objective.n <= FEW_ROWS
+    return max(1e-24 if few else 1e-20, 4 * EPS**2 * search.objective.n * search.objective.size)
 
 
 def negligible(model: Quadratic, point: Point) -> bool:

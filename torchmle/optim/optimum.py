@@ -79,11 +79,14 @@ class Step:
         Newton decrement g'(-H)⁻¹g, about the squared distance to the maximum in standard errors.  For a method
         that has no Hessian at hand, the squared norm of the gradient scaled by the Hessian's diagonal at the
         start, which plays the same part; NaN for a method without derivatives.
+    x : tuple of float
+        The free parameters.
     """
 
     iteration: int
     value: float
     decrement: float
+    x: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

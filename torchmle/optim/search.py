@@ -111,7 +111,7 @@ class Search:
         """Note one iteration; the first call notes the start."""
         if self.history:
             self.iterations += 1
-        self.history.append(Step(self.iterations, value, decrement))
+        self.history.append(Step(self.iterations, value, decrement, tuple(x.tolist())))
         if self.bar is not None:
             self.bar.update(1 if self.iterations else 0)
             self.bar.set_postfix_str(f"log-likelihood {value:.6f}, decrement {decrement:.1e}")
