@@ -26,6 +26,8 @@ def example_frame():
     df["y"] = 1 + 2 * df["x"] + np.exp(0.3 * df["w"]) * rng.normal(size=120)
     df["visits"] = rng.poisson(df["years"] * np.exp(0.2 * df["age"]))
     times = rng.exponential(np.exp(0.5 * df["trt"]))
+    df["visited"] = (rng.random(120) < 0.5).astype(int)
+    df["vote"], df["rating"] = rng.choice(["green", "left", "right"], 120), rng.integers(1, 4, 120)
     return df.assign(time=np.minimum(times, 2), event=(times < 2).astype(int))
 
 

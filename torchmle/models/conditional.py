@@ -61,7 +61,8 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
 
     Examples
     --------
-    >>> res = ConditionalLogit.from_formula("case ~ exposure", df, groups="stratum").fit(disp=False)
+    >>> ConditionalLogit.from_formula("visited ~ age", df, groups="firm").fit(disp=False).converged
+    True
     """
 
     parameters = {"beta": Coefficients()}

@@ -150,7 +150,7 @@ class GLMResults(Results):
 
         Both likelihoods are taken at the dispersion of this fit: at two dispersions their ratio would compare those.
         """
-        gain = (self.null_deviance - self.deviance) / (2 * self.scale)
+        gain = ratio(self.null_deviance - self.deviance, 2 * self.scale)
         if kind.lower().startswith("mcf"):
             return ratio(gain, gain - self.llf)
         if kind.lower() in ("cs", "cox", "coxsnell", "cox-snell"):

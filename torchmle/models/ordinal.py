@@ -70,7 +70,8 @@ class OrderedModel(RegressionModel):
 
     Examples
     --------
-    >>> res = OrderedModel.from_formula("rating ~ temp + contact", wine, distr="logit").fit(disp=False)
+    >>> OrderedModel.from_formula("rating ~ age + income", df, distr="logit").fit(disp=False).converged
+    True
     """
 
     parameters = {"mu": Identity()}  # the thresholds follow when the categories are known
