@@ -226,8 +226,18 @@ def test_d1_offsets_at_prediction_time(df):
     close(named.predict(df), means(named), 1e-13)
     with pytest.raises(FormulaError, match="'off'"):
         named.predict(df[["x"]])
+    for formula in ("yp ~ x + offset(off)", "yp ~ offset( off ) + x"):
+        inside = tm.Poisson.from_formula(formula, df).fit(disp=False)
+        close(inside.params, named.params, 1e-13)
+        close(inside.predict(df), means(inside), 1e-13)
+        with pytest.raises(FormulaError, match="'off'"):
+            inside.predict(df[["x"]])
     with pytest.raises(FormulaError, match="offset=.*beside"):
-        tm.Poisson.from_formula("yp ~ x + offset(off)", df)
+        tm.Poisson.from_formula("yp ~ x + offset(np.log(off))", df)
+    with pytest.raises(FormulaError, match="given twice"):
+        tm.Poisson.from_formula("yp ~ x + offset(off)", df, offset="off")
+    with pytest.raises(FormulaError, match="2 offsets"):
+        tm.Poisson.from_formula("yp ~ x + offset(off) + offset(x)", df)
 
 
 @pytest.mark.parametrize("model", ["poisson", "glm", "survival"])

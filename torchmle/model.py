@@ -17,8 +17,16 @@ from .arguments import EVERY_MODEL, Arguments, sort_arguments
 from .data import Data
 from .devices import Placement, place
 from .door import learned, refuse_extremes, with_sampling_weights
-from .errors import ModelError
-from .formula import Design, Rows, caller_environment, design_from_arrays, design_from_formula, late_column
+from .errors import FormulaError, ModelError
+from .formula import (
+    Design,
+    Rows,
+    caller_environment,
+    design_from_arrays,
+    design_from_formula,
+    late_column,
+    without_offset,
+)
 from .model_data import ModelData
 from .parameters import Parameters
 from .processes import same_everywhere
@@ -132,6 +140,11 @@ class Model:
         FormulaError
             A name that is neither a column nor a variable, a response of the wrong shape.
         """
+        formula, offset = without_offset(formula)
+        if offset is not None:
+            if arguments.get("offset") is not None:
+                raise FormulaError(f"an offset is given twice: offset={arguments['offset']!r} and offset({offset})")
+            arguments["offset"] = offset
         settings = {name: arguments.pop(name) for name in cls.settings if name in arguments}
         given = cls._sorted(arguments)
         rows = design_from_formula(

@@ -5,6 +5,7 @@ from .build import design_from_formula
 from .design import Design, Rows
 from .design_info import design_info
 from .environment import caller_environment
+from .offset import without_offset
 from .rowargs import late_column
 from .surv import Surv
 
@@ -18,4 +19,5 @@ __all__ = [
     "design_from_formula",
     "design_info",
     "late_column",
+    "without_offset",
 ]
