@@ -107,14 +107,3 @@ def dependent_columns(factor: Tensor, rows: int) -> list[int]:
         else:
             basis.append(left / left.norm())
     return dropped
-
-
-@small_on_one_thread
-def collinear_with(factor: Tensor, column: int) -> list[int]:
-    """Earlier columns that a dependent column is a combination of."""
-    earlier = factor[:, :column]
-    if column == 0 or float(factor[:, column].norm()) == 0:
-        return []
-    scale = earlier.norm(dim=0).clamp_min(torch.finfo(factor.dtype).tiny)
-    weights = torch.linalg.lstsq(earlier / scale, factor[:, column, None], driver="gelsd").solution[:, 0]
-    return torch.nonzero(weights.abs() > 1e-8 * weights.abs().max()).flatten().tolist()

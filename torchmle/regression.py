@@ -27,7 +27,7 @@ from .parameters import Parameters, Values
 from .processes import everywhere, joint_factor, mean_and_deviation
 from .reported import row_factors
 from .structured import Coefficients, VectorTransform
-from .sums import block_slices, row_map, row_sums
+from .sums import block_slices, row_sums
 from .transforms import Transform
 
 
@@ -347,9 +347,3 @@ def far_centres(x: Tensor, group: Any, intercept: int | None = None) -> Tensor |
     if intercept is not None:
         far[intercept] = False
     return torch.where(far, mean, torch.zeros_like(mean)).to(sample.device) if bool(far.any()) else None
-
-
-def leverage(model: RegressionModel, z: Tensor, bread: Tensor) -> Tensor:
-    """Leverages of all rows, (n,), on the CPU."""
-    point, inverse = z.to(model.rows.device), bread.to(model.rows.device)
-    return row_map(lambda block: model.block_leverage(point, block, inverse), model.rows)

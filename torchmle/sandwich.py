@@ -12,11 +12,12 @@ from torch import Tensor
 
 from .linalg import invert_information
 from .processes import gather
-from .sums import row_sums
+from .sums import row_map, row_sums
 
 if TYPE_CHECKING:
     from .data import Data
     from .fit import Fit
+    from .likelihood import LikelihoodModel
 
 
 EXACT_FIT = 1e-10  # 1 - leverage below which it is rounding error
@@ -132,3 +133,9 @@ def nonnegative(matrix: Tensor) -> tuple[Tensor, bool]:
     if bool((values >= -1e-12 * values.abs().max()).all()):
         return matrix, False
     return (vectors * values.clamp_min(0)) @ vectors.T, True
+
+
+def leverage(model: LikelihoodModel, z: Tensor, bread: Tensor) -> Tensor:
+    """Leverages of all rows, (n,), on the CPU."""
+    point, inverse = z.to(model.rows.device), bread.to(model.rows.device)
+    return row_map(lambda block: model.block_leverage(point, block, inverse), model.rows)

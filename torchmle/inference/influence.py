@@ -16,6 +16,7 @@ from torch import Tensor
 
 from ..data import Data
 from ..influence_plots import InfluencePlots
+from ..sandwich import leverage
 from ..sums import row_map
 from .distributions import f_tail, two_sided
 from .multiple import adjusted
@@ -70,9 +71,7 @@ class OLSInfluence(InfluencePlots):
     @cached_property
     def hat_matrix_diag(self) -> Array:
         fit = self.results.fit
-        device = fit.model.rows.device
-        z, inverse = fit.z.to(device), fit.bread.to(device)
-        return row_map(lambda block: fit.model.block_leverage(z, block, inverse), fit.model.rows).numpy()
+        return leverage(fit.model, fit.z, fit.bread).numpy()
 
     @cached_property
     def hat_diag_factor(self) -> Array:
