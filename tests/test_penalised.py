@@ -9,7 +9,7 @@ import statsmodels.api as sm
 from statsmodels.genmod.tests.results import glmnet_r_results
 
 import torchmle as tm
-from torchmle.regularized import Penalty, quadratic_minimum
+from torchmle.optim.proximal import Penalty, quadratic_minimum
 
 N = 300
 

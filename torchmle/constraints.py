@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .coordinates import eliminate, fixed_entries
-from .inference.wald import constraint
+from .equations import constraint
 from .parameters import Block, Parameters
 from .structured import VectorTransform
 

@@ -17,10 +17,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .data import Data
-from .linalg import Inverse
+from .linalg import Inverse, joint_factor
 from .objective import Objective
 from .optim import Optimum, Status
-from .processes import joint_factor
 from .sums import block_slices
 
 Array = NDArray[np.float64]

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
 
+from .processes import gather
 from .threads import one_thread, small_on_one_thread
 
 EPS = torch.finfo(torch.float64).eps
@@ -107,3 +109,9 @@ def dependent_columns(factor: Tensor, rows: int) -> list[int]:
         else:
             basis.append(left / left.norm())
     return dropped
+
+
+def joint_factor(blocks: Iterable[Tensor], group: Any) -> Tensor:
+    """R of the QR decomposition of the rows of all processes, the same in each, on the CPU."""
+    factor = triangular_factor(blocks).cpu()
+    return factor if group is None else triangular_factor(gather(factor, group))

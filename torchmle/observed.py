@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 
 from .data import Data
-from .inference.mle_influence import gradients_of_rows, mean_gradients, response_gradients
+from .inference.gradients import gradients_of_rows, mean_gradients, response_gradients
 from .inference.prediction import new_rows
 from .inference.predictive import Predictive
 from .parameters import Values

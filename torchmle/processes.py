@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
-
-from .linalg import triangular_factor
 
 
 def gather(value: Any, group: Any) -> list[Any]:
@@ -37,12 +35,6 @@ def mean_and_deviation(values: Tensor, group: Any) -> tuple[Tensor, Tensor]:
     mean = torch.stack(total).sum(0) / sum(count)
     squares = gather((values - mean.to(values.device)).square().sum(0).cpu(), group)
     return mean, (torch.stack(squares).sum(0) / sum(count)).sqrt()
-
-
-def joint_factor(blocks: Iterable[Tensor], group: Any) -> Tensor:
-    """R of the QR decomposition of the rows of all processes, the same in each, on the CPU."""
-    factor = triangular_factor(blocks).cpu()
-    return factor if group is None else triangular_factor(gather(factor, group))
 
 
 def same_everywhere(parts: Mapping[str, Any], group: Any) -> None:

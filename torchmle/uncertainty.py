@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .equations import constraint
 from .estimates import Array
-from .inference import wald
 
 
 class Uncertainty:
@@ -55,8 +55,8 @@ class Uncertainty:
             positions = np.asarray(column)
             return covariance[np.ix_(positions, positions)] if positions.ndim else covariance[positions, positions]
         if r_matrix is not None:
-            left, _ = wald.constraint(self.names, r_matrix)
-            right = left if other is None else wald.constraint(self.names, other)[0]
+            left, _ = constraint(self.names, r_matrix)
+            right = left if other is None else constraint(self.names, other)[0]
             return left @ covariance @ right.T
         return self._square(covariance)
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Data
+from ..equations import constraint
 from ..summary import Summary, coefficient_table
 from ..sums import row_map, row_sums
 from . import wald
@@ -121,7 +122,7 @@ class Margins:
 
     def t_test(self, hypothesis: Any) -> wald.TTest:
         """Test linear hypotheses about the effects: ``"x = z"``, a matrix; labels as in `names`."""
-        matrix, values = wald.constraint(self.names, hypothesis)
+        matrix, values = constraint(self.names, hypothesis)
         gradient = matrix @ self.gradient
         sd = np.sqrt(((gradient @ self.results.covariance_z.numpy()) * gradient).sum(1))
         return wald.TTest(matrix @ self.margeff, sd, values, self.df)

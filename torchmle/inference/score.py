@@ -23,12 +23,12 @@ from torch import Tensor
 from ..constraints import LinearConstraints, in_theta
 from ..coordinates import Coordinates, fixed_entries, hold
 from ..covariance import OPG, Expected, choose
+from ..equations import constraint
 from ..fit import Fit
 from ..null import widened
 from ..optim import Optimum
 from ..sandwich import meat
 from .distributions import chi2_tail, two_sided
-from .wald import constraint
 
 if TYPE_CHECKING:
     from ..likelihood import LikelihoodModel

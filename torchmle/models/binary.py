@@ -12,11 +12,12 @@ from torch import Tensor
 
 from .. import families, starts, transforms
 from ..autodiff import Curvature, Eta
+from ..columns import linear_offset
 from ..data import Data
 from ..estimates import Array
 from ..families import Family, bernoulli
 from ..parameters import Values
-from ..regression import RegressionModel, linear_offset
+from ..regression import RegressionModel
 from .discrete_results import DiscreteResults
 from .exposure import LinearArguments
 from .penalised import Lasso

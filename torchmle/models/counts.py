@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .. import families, starts
 from ..autodiff import Curvature, Eta
+from ..columns import linear_offset
 from ..constraints import Restrictions
 from ..data import Data
 from ..families import Family
@@ -20,7 +21,7 @@ from ..maximum import NOTHING
 from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
-from ..regression import RegressionModel, linear_offset
+from ..regression import RegressionModel
 from ..results import Results
 from ..sums import row_sums
 from ..transforms import Log

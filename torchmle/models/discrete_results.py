@@ -11,10 +11,10 @@ import pandas as pd
 import torch
 
 from .. import report
+from ..columns import linear_offset
 from ..estimates import Array, ratio
 from ..inference.distributions import chi2_tail
 from ..inference.overall import OverallTest, allows_constant_only, overall_wald
-from ..regression import linear_offset
 from ..results import Results
 from ..sums import row_map
 

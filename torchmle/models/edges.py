@@ -14,11 +14,12 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from ..columns import columns_times
 from ..data import Data
 from ..families import Binomial, Family
 from ..objective import Objective
 from ..optim import Optimum, Status, maximize
-from ..regression import RegressionModel, columns_times
+from ..regression import RegressionModel
 from ..sums import row_sums
 
 HEIGHTS = tuple(10.0**-power for power in range(10))

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..columns import spans_constant
 from ..data import Data
 from ..errors import DifferencesWarning, ValueWarning
 from ..estimates import Array
@@ -19,7 +20,6 @@ from ..fit import Fit
 from ..formula import caller_environment, design_from_formula
 from ..likelihood import LikelihoodModel
 from ..parameters import Parameters
-from ..regression import spans_constant
 from ..structured import Coefficients
 from ..threads import one_thread
 from .generic_derivatives import Evaluation, Given, evaluation

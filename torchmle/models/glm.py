@@ -13,6 +13,7 @@ from torch import Tensor
 
 from .. import starts
 from ..autodiff import Curvature, Eta
+from ..columns import linear_offset
 from ..covariance import Covariance, Expected
 from ..data import Data
 from ..errors import FitInterrupted, SpecificationWarning
@@ -22,7 +23,7 @@ from ..formula import Design
 from ..objective import InUnits, Objective
 from ..optim import Optimum, Status, interruption
 from ..parameters import Values
-from ..regression import RegressionModel, linear_offset
+from ..regression import RegressionModel
 from ..sums import row_sums
 from ..transforms import Identity
 from .edges import best_within

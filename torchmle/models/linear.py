@@ -16,11 +16,11 @@ from ..data import Data
 from ..estimates import Array
 from ..fit import Fit
 from ..least_squares import LeastSquaresOptimum, orthogonal_solution, row_weights
-from ..linalg import Inverse, invert_information
+from ..linalg import Inverse, invert_information, joint_factor
 from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
-from ..processes import joint_factor, total
+from ..processes import total
 from ..regression import RegressionModel
 from ..sums import block_slices, row_map, row_sums, weighted
 from ..transforms import Identity

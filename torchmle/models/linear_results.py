@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from .. import report
+from ..columns import constant_weights
 from ..data import Data
 from ..estimates import Array, ratio
 from ..inference.distributions import chi2_tail, f_tail
 from ..inference.wald import JointTest
-from ..regression import constant_weights
 from ..results import Results
 from ..summary import Summary
 from .linear_comparisons import LinearComparisons

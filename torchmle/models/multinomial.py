@@ -13,13 +13,14 @@ import torch
 from torch import Tensor
 
 from ..autodiff import Curvature, Eta
+from ..columns import weighty_rows
 from ..data import Data
 from ..errors import SpecificationWarning
 from ..estimates import Array
-from ..linalg import dependent_columns
+from ..linalg import dependent_columns, joint_factor
 from ..parameters import Parameters, Values
-from ..processes import joint_factor, total
-from ..regression import RegressionModel, weighty_rows
+from ..processes import total
+from ..regression import RegressionModel
 from ..reported import inverse_jacobian
 from ..structured import Coefficients
 from ..sums import row_map

@@ -13,14 +13,15 @@ from torch import Tensor
 
 from .. import starts
 from ..autodiff import Curvature, Eta
+from ..columns import centres, intercept_column
 from ..coordinates import Coordinates
 from ..data import Data
 from ..estimates import Array
 from ..likelihood import LikelihoodModel
-from ..linalg import dependent_columns, triangular_factor
+from ..linalg import dependent_columns, joint_factor, triangular_factor
 from ..parameters import Parameters, Values
-from ..processes import joint_factor, total
-from ..regression import RegressionModel, centres, intercept_column
+from ..processes import total
+from ..regression import RegressionModel
 from ..results import Results
 from ..structured import CholeskyCovariance, Coefficients
 from ..sums import block_slices, row_map

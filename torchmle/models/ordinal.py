@@ -14,14 +14,15 @@ from torch import Tensor
 
 from .. import starts
 from ..autodiff import Curvature, Eta
+from ..columns import far_centres, linear_offset, spans_constant, weighty_rows
 from ..coordinates import Coordinates
 from ..data import Data
 from ..errors import ModelError
 from ..formula import Rows
-from ..linalg import dependent_columns
+from ..linalg import dependent_columns, joint_factor
 from ..parameters import Parameters, Values
-from ..processes import joint_factor, total
-from ..regression import RegressionModel, far_centres, linear_offset, spans_constant, weighty_rows
+from ..processes import total
+from ..regression import RegressionModel
 from ..structured import Coefficients
 from ..transforms import Identity, Logit, Transform
 from .categories import (

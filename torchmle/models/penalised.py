@@ -13,8 +13,9 @@ from ..coordinates import fixed_entries, hold
 from ..fit import Fit
 from ..objective import Objective
 from ..optim import Optimum, Status, maximize
-from ..regularized import Penalty, average_loss, fit_regularized, minimize, strengths
+from ..optim.proximal import Penalty, minimize
 from ..structured import Coefficients
+from .regularized import average_loss, fit_regularized, strengths
 
 if TYPE_CHECKING:
     from ..regression import RegressionModel
@@ -41,7 +42,7 @@ class ElasticNet:
         L1_wt: float = 1.0,
         **options: Any,
     ) -> Any:
-        """Maximise the likelihood less a penalty; see `torchmle.regularized.fit_regularized`.
+        """Maximise the likelihood less a penalty; see `torchmle.models.regularized.fit_regularized`.
 
         Minimises ``-l(b) / n + sum_j alpha_j (L1_wt |b_j| + (1 - L1_wt) b_j^2 / 2)``, l at unit dispersion.
 

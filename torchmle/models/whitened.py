@@ -8,7 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..regularized import Smooth, fit_regularized
+from ..optim.proximal import Smooth
+from .regularized import fit_regularized
 
 if TYPE_CHECKING:
     from ..data import Data
@@ -78,7 +79,7 @@ class Whitened:
         refit: bool = False,
         **options: Any,
     ) -> Any:
-        """Least squares with a penalty on the size of the coefficients; see `torchmle.regularized.fit_regularized`.
+        """Least squares with a penalty on the size of the coefficients; see `torchmle.models.regularized.fit_regularized`.
 
         Minimises ``sum w e^2 / (2 sum w) + sum_j alpha_j (L1_wt |b_j| + (1 - L1_wt) b_j^2 / 2)``.
 

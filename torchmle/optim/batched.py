@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 from torch import Tensor
 
+from ..columns import has_offset, linear_offset
 from ..coordinates import Coordinates
 from ..data import Data
 from ..sums import block_slices
@@ -102,8 +103,6 @@ def _steps(coordinates: Coordinates, score: Tensor, hessian: Tensor) -> tuple[Te
 
 def _predictors(model: RegressionModel, z: Tensor, block: Data) -> list[Tensor]:
     """Linear predictors of each replicate and row, m tensors (b, n)."""
-    from ..regression import has_offset, linear_offset
-
     found = []
     for i, layout in enumerate(model.layout.blocks):
         x, part = block.x.get(layout.name), z[:, layout.reals]
