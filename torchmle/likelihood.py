@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
-import pandas as pd
 import torch
 from torch import Tensor
 
@@ -18,22 +17,21 @@ from .autodiff import derivatives, row_gradients
 from .constraints import Restrictions, read_restrictions
 from .coordinates import Coordinates
 from .data import Data
-from .estimates import Array
+from .derivatives import Derivatives
 from .fit import Fit
-from .inference.prediction import new_rows, predicted_values
 from .linalg import Inverse, invert_information
 from .maximum import NOTHING, maximum
 from .model import Model
+from .names import Names
 from .objective import Objective
 from .optim import Optimum, maximize, resolve_method
 from .parameters import Parameters, Values
-from .reported import inverse_jacobian, reported_derivatives
 from .results import Results
 from .structured import Coefficients
 from .sums import row_map, row_sums, weighted
 
 
-class LikelihoodModel(Model):
+class LikelihoodModel(Derivatives, Names, Model):
     """A model that says what one row's log-likelihood is.
 
     Write a subclass with `parameters` and `loglike_obs`; estimates, exact derivatives, standard errors, tests,
@@ -129,72 +127,6 @@ class LikelihoodModel(Model):
         data = self.rows if data is None else data
         point = z.to(data.device)
         return row_sums(lambda block: self.block_sums(point, block, order), data)
-
-    # -- public derivatives, on the reported scale -------------------------------------------------------------
-
-    def _z(self, params: Any) -> Tensor:
-        if isinstance(params, pd.Series) and set(params.index) == set(self.layout.names):
-            params = params[list(self.layout.names)].to_numpy()
-        natural = torch.as_tensor(params, dtype=torch.float64).reshape(-1)
-        if len(natural) != len(self.layout.names):
-            raise ValueError(f"params has {len(natural)} values; the model has {len(self.layout.names)} parameters")
-        return self.coordinates.centred(self.layout.real(natural))
-
-    def loglike(self, params: Any) -> float:
-        """Log-likelihood at reported parameter values."""
-        return float(self.sums(self._z(params), 0)[0])
-
-    def score(self, params: Any) -> Any:
-        """Gradient of the log-likelihood in the reported parameters, (k,) ndarray."""
-        return reported_derivatives(self, self._z(params))[0].numpy()
-
-    def hessian(self, params: Any) -> Any:
-        """Second derivatives of the log-likelihood in the reported parameters, (k, k) ndarray."""
-        return reported_derivatives(self, self._z(params))[1].numpy()
-
-    def score_obs(self, params: Any) -> Any:
-        """Score of each row in the reported parameters, weights included, (n, k) ndarray."""
-        z = self._z(params)
-        return (self.scores(z) @ self._inverse_jacobian(z)).numpy()
-
-    def loglikeobs(self, params: Any) -> Any:
-        """Log-likelihood of each row at reported parameter values, weights included, (n,) ndarray."""
-        z = self._z(params).to(self.rows.device)
-        return row_map(lambda block: weighted(self.row_loglike(z, block).detach(), block), self.rows).numpy()
-
-    def information(self, params: Any) -> Any:
-        """Observed information in the reported parameters, the negative of `hessian`, (k, k) ndarray."""
-        return -self.hessian(params)
-
-    def predict(self, params: Any, exog: Any = None, which: str = "mean", **arguments: Any) -> Array:
-        """Predicted values at reported parameter values.
-
-        Parameters
-        ----------
-        params : array_like
-            (k,).
-        exog : array_like, optional
-            Rows of the main design, not of a formula's variables; by default the rows of the fit.
-        which : str
-            "mean", "linear" or the name of a parameter.
-        **arguments
-            Offset or exposure of the rows; when `exog` is given, those of the fit do not count.
-
-        Returns
-        -------
-        ndarray (n,)
-        """
-        data, _ = new_rows(self, exog, False, arguments)
-        return predicted_values(self, self._z(params), data, which)
-
-    def scores(self, z: Tensor) -> Tensor:
-        """Weighted scores of each row in z, (n, k), on the CPU."""
-        point = z.to(self.rows.device)
-        return row_map(lambda block: weighted(self.block_scores(point, block), block), self.rows)
-
-    def _inverse_jacobian(self, z: Tensor) -> Tensor:
-        """d z / d reported, (k, k)."""
-        return inverse_jacobian(self, z)
 
     # -- at the estimate ---------------------------------------------------------------------------------------
 

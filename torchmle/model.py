@@ -1,4 +1,4 @@
-"""Model: what is fitted to which rows. Construction, names, and rows for predictions; no likelihood yet."""
+"""Model: what is fitted to which rows. Construction, and rows for predictions; no likelihood yet."""
 
 from __future__ import annotations
 
@@ -27,10 +27,8 @@ from .formula import (
     late_column,
     without_offset,
 )
-from .model_data import ModelData
 from .parameters import Parameters
 from .processes import same_everywhere
-from .starts import total_weight
 from .structured import VectorTransform
 from .transforms import Transform
 
@@ -234,59 +232,6 @@ class Model:
         )  # fmt: skip
         model.layout = model.make_layout()
         return model
-
-    def __repr__(self) -> str:
-        what = self.formula or f"{self.endog_names} on {', '.join(self.exog_names) or 'a constant'}"
-        return f"<{type(self).__name__}: {what}, {self._rows.n if self._rows else 'no'} rows>"
-
-    # -- names and counts, after statsmodels -------------------------------------------------------------------
-
-    @property
-    def formula(self) -> str | None:
-        """The main formula; None for arrays."""
-        return self.design.formulas.get(self.predictors()[0])
-
-    @property
-    def endog_names(self) -> str:
-        """Label of the response."""
-        return self.design.response_label
-
-    @property
-    def exog_names(self) -> list[str]:
-        """Labels of the columns of the main design."""
-        return list(self.design.columns.get(self.predictors()[0], ()))
-
-    @property
-    def data(self) -> ModelData:
-        """Names, labels and arrays of the rows, as statsmodels calls them."""
-        return ModelData(self)
-
-    @property
-    def endog(self) -> Any:
-        """The response, an ndarray on the CPU."""
-        return self.rows.y.cpu().numpy()
-
-    @property
-    def exog(self) -> Any:
-        """The main design, an ndarray on the CPU; None when there is none."""
-        x = self.rows.x.get(self.predictors()[0])
-        return None if x is None else x.cpu().numpy()
-
-    @cached_property
-    def nobs(self) -> float:
-        """Observations: rows, or the sum of their frequency weights."""
-        return total_weight(self.rows)
-
-    k_constant: Any = 0
-
-    @property
-    def _init_keys(self) -> list[str]:
-        return [*self.given_arguments, *self.settings]
-
-    def _get_init_kwds(self) -> dict[str, Any]:
-        """Keywords with which ``type(model)(endog, exog, **keywords)`` is the same model."""
-        told = {name: getattr(self, name) for name in self.settings if hasattr(self, name)}
-        return {**told, **{name: self.rows.columns[name].cpu().numpy() for name in self.given_arguments}}
 
     # -- rows --------------------------------------------------------------------------------------------------
 

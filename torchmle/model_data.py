@@ -13,7 +13,7 @@ from .formula import constant_columns
 from .formula.design_info import design_info
 
 if TYPE_CHECKING:
-    from .model import Model
+    from .likelihood import LikelihoodModel
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,10 @@ class ModelData:
 
     Attributes
     ----------
-    model : Model
+    model : LikelihoodModel
     """
 
-    model: Model
+    model: LikelihoodModel
 
     @property
     def frame(self) -> Any:

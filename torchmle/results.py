@@ -22,6 +22,7 @@ from .inference.delta import Delta, NaturalValues, delta
 from .inference.profile import ProfileLikelihood, profile_likelihood
 from .predictions import Predictions
 from .restricted import Restricted
+from .statistics import Statistics
 from .summary import Block, FrameSummary, Summary
 from .uncertainty import Uncertainty
 
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from .data import Data
 
 
-class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Estimates):
+class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Statistics, Estimates):
     """Estimates of a model and what follows from them.
 
     Estimates are on the scale of the table: regression coefficients as they are, standard deviations and the like

@@ -12,10 +12,11 @@ import torch
 
 from .. import report
 from ..columns import linear_offset
-from ..estimates import Array, ratio
+from ..estimates import Array
 from ..inference.distributions import chi2_tail
 from ..inference.overall import OverallTest, allows_constant_only, overall_wald
 from ..results import Results
+from ..statistics import ratio
 from ..sums import row_map
 
 

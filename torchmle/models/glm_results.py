@@ -12,12 +12,13 @@ import pandas as pd
 import torch
 
 from .. import report
-from ..estimates import Array, ratio
+from ..estimates import Array
 from ..families import Binomial, Gaussian, NegativeBinomial, Poisson
 from ..inference import criteria, prediction
 from ..inference.mle_influence import GLMInfluence
 from ..null import constant_only
 from ..results import Results
+from ..statistics import ratio
 
 PERFECT = 1e-26  # share of the squares that is left when nothing but rounding errors is
 

@@ -12,10 +12,11 @@ import pandas as pd
 from .. import report
 from ..columns import constant_weights
 from ..data import Data
-from ..estimates import Array, ratio
+from ..estimates import Array
 from ..inference.distributions import chi2_tail, f_tail
 from ..inference.wald import JointTest
 from ..results import Results
+from ..statistics import ratio
 from ..summary import Summary
 from .linear_comparisons import LinearComparisons
 
