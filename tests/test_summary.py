@@ -470,6 +470,7 @@ def test_latex_is_one_complete_tabular(nasty):
 def test_latex_of_one_table(nasty):
     for table in nasty.tables:
         assert tabular_rows(table.as_latex()) == table.data
+        assert table._repr_latex_() == table.as_latex()
         assert table.as_latex_tabular() == table.as_latex()
         assert table.as_latex_tabular(center=False).startswith(r"\begin{tabular}")
 

@@ -17,13 +17,14 @@ from ..families import Binomial, Gaussian, NegativeBinomial, Poisson
 from ..inference import criteria, prediction
 from ..inference.mle_influence import GLMInfluence
 from ..null import constant_only
+from ..partial_plots import PartialPlots
 from ..results import Results
 from ..statistics import ratio
 
 PERFECT = 1e-26  # share of the squares that is left when nothing but rounding errors is
 
 
-class GLMResults(Results):
+class GLMResults(PartialPlots, Results):
     """A generalised linear model: deviance, dispersion, residuals."""
 
     assumes_constant = True

@@ -15,6 +15,7 @@ from ..data import Data
 from ..estimates import Array
 from ..inference.distributions import chi2_tail, f_tail
 from ..inference.wald import JointTest
+from ..partial_plots import PartialPlots
 from ..results import Results
 from ..statistics import ratio
 from ..summary import Summary
@@ -23,7 +24,7 @@ from .linear_comparisons import LinearComparisons
 PERFECT = 1e-30  # share of the squares that is left when nothing but rounding errors is, as in R's summary.lm
 
 
-class LinearResults(LinearComparisons, Results):
+class LinearResults(LinearComparisons, PartialPlots, Results):
     """Least squares: R-squared, F test, residuals, Student's t."""
 
     saved = (

@@ -97,6 +97,9 @@ class Grid:
     def _repr_html_(self) -> str:
         return self.as_html()
 
+    def _repr_latex_(self) -> str:
+        return self.as_latex()
+
 
 def pairs_grid(left: Sequence[Pair], right: Sequence[Pair] = ()) -> Grid:
     """Labels and values in two columns, or in one when `right` is empty."""
