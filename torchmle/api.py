@@ -1,6 +1,6 @@
 """The names of statsmodels.api: ``import torchmle.api as sm``."""
 
-from . import datasets, families
+from . import datasets, families, stats
 from .constant import add_constant
 from .inference.nested import CompareLRTestResult
 from .io import load
@@ -42,4 +42,5 @@ __all__ = [
     "datasets",
     "families",
     "load",
+    "stats",
 ]

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..least_squares import row_weights
+from .refits import refitted
 from .smooth import lowess
 
 if TYPE_CHECKING:
@@ -128,13 +129,8 @@ def ceres_residuals(results: Results, focus: Any, frac: float = 0.66, cond_means
 
 
 def _refitted(results: Results, exog: Array, fit_kwargs: Mapping[str, Any] | None) -> Any:
-    """The fit of the same rows with other columns."""
-    model = results.model
-    if not exog.shape[1]:
-        raise ValueError(f"{model.exog_names[0]!r} is the only column; there are no others to be adjusted for")
-    other = type(model)(model.endog, exog, **model._get_init_kwds())
-    other.secondary = True
-    fitted = other.fit(**{"disp": False, **(fit_kwargs or {})})
+    """The fit of the same rows with other columns, if it converges."""
+    fitted = refitted(results, exog, **(fit_kwargs or {}))
     if not fitted.converged:
         raise ValueError(f"the fit to the other columns did not converge: {fitted.optim.message}")
     return fitted

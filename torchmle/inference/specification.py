@@ -1,0 +1,175 @@
+"""Tests of whether a linear regression is linear: Ramsey's RESET and Utts's rainbow."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .distributions import f_tail
+from .refits import refitted
+from .wald import JointTest, wald_test
+
+if TYPE_CHECKING:
+    from ..models.linear_results import LinearResults
+
+Array = NDArray[np.float64]
+KINDS = ("fitted", "exog", "princomp")
+
+
+class RainbowTest(NamedTuple):
+    """Utts's F statistic and its p-value."""
+
+    fvalue: float
+    pvalue: float
+
+
+def linear_reset(
+    res: LinearResults,
+    power: int | Sequence[int] = 3,
+    test_type: str = "fitted",
+    use_f: bool = False,
+    cov_type: str = "nonrobust",
+    cov_kwds: Mapping[str, Any] | None = None,
+) -> JointTest:
+    """Ramsey's RESET: the joint Wald test of powers added to a linear regression.
+
+    Parameters
+    ----------
+    res : LinearResults
+        Of `OLS` or `WLS`, whose weights are kept.
+    power : int or list of int
+        The highest power, from 2 on, or the powers.
+    test_type : {"fitted", "exog", "princomp"}
+        What is raised to them: the fitted values, every column of more than two values, or the first principal component of
+        the columns (standardised, and without the constant, where there is one).
+    use_f : bool
+        F in place of chi-squared.
+    cov_type, cov_kwds
+        Covariance of the wider regression, as for `fit`.
+
+    Returns
+    -------
+    JointTest
+
+    Raises
+    ------
+    ValueError
+        Powers below 2 or twice the same, or nothing that could be raised to them.
+
+    References
+    ----------
+    Ramsey (1969), "Tests for specification errors in classical linear least-squares regression analysis", JRSS B 31.
+    """
+    _refuse_others(res)
+    powers = range(2, power + 1) if isinstance(power, int) else list(power)
+    if len(powers) == 0 or min(powers) < 2 or len(set(powers)) < len(powers):
+        raise ValueError(f"power must be at least 2, or different powers of 2 and more; it is {power!r}")
+    exog = res.model.exog
+    base = _raised(res, test_type)
+    base = base / np.abs(base).max(0)  # the test does not depend on units, its digits do
+    wider = refitted(
+        res, np.hstack([exog, *(base**p for p in powers)]), cov_type=cov_type, cov_kwds=dict(cov_kwds or {})
+    )
+    k = len(wider.names)
+    return wald_test(wider, np.eye(k)[exog.shape[1] :], use_f=use_f)
+
+
+def _raised(res: LinearResults, kind: str) -> Array:
+    """Columns whose powers are added, (n, p)."""
+    exog = res.model.exog
+    if kind not in KINDS:
+        raise ValueError(f"test_type must be one of {', '.join(KINDS)}; it is {kind!r}")
+    varying = exog[:, np.ptp(exog, axis=0) > 0]
+    if not varying.shape[1]:
+        raise ValueError("the design holds nothing but a constant, which has no powers")
+    if kind == "fitted":
+        return np.asarray(res.fittedvalues)[:, None]
+    if kind == "exog":
+        inside = (exog != exog.max(0)) & (exog != exog.min(0))
+        if not inside.any():
+            raise ValueError("every column has two values at most, and their powers are those columns")
+        return exog[:, inside.any(0)]
+    if not res.k_constant:
+        return _component(exog)
+    return _component((varying - varying.mean(0)) / varying.std(0))
+
+
+def _component(columns: Array) -> Array:
+    """The first principal component, (n, 1)."""
+    left, values, _ = np.linalg.svd(columns, full_matrices=False)
+    return left[:, :1] * values[0]
+
+
+def linear_rainbow(
+    res: LinearResults, frac: float = 0.5, order_by: Any = None, use_distance: bool = False
+) -> RainbowTest:
+    """Utts's rainbow test: whether the middle part of the rows is fitted better by itself than with the rest.
+
+    ``F = (ssr - ssr_m) / (n - n_m) / (ssr_m / df_m)``, m for the rows in the middle.
+
+    Parameters
+    ----------
+    res : LinearResults
+    frac : float
+        Share of the rows in the middle.
+    order_by : str, list of str, or ndarray of int, optional
+        Columns of the design to sort the rows by, or the order itself as positions.  As they stand by default.
+    use_distance : bool
+        Order the rows by their Mahalanobis distance from the mean of the columns.
+
+    Returns
+    -------
+    RainbowTest
+        Unpacks as statistic and p-value.
+
+    Raises
+    ------
+    ValueError
+        Both orders are asked for, a column is not there, or the middle has fewer rows than there are columns.
+
+    References
+    ----------
+    Utts (1982), "The rainbow test for lack of fit in regression", Communications in Statistics A 11.
+    """
+    _refuse_others(res)
+    if order_by is not None and use_distance:
+        raise ValueError("the rows are ordered by order_by or by use_distance, not by both")
+    exog = res.model.exog
+    n, k = exog.shape
+    order = _by_distance(exog) if use_distance else _order(res, order_by, n)
+    low = int(np.ceil(0.5 * (1 - frac) * n))
+    middle = order[low : int(np.floor(low + frac * n))]
+    if len(middle) <= k:
+        raise ValueError(f"frac={frac} of {n} rows leaves {len(middle)} in the middle, not enough for {k} columns")
+    inner = refitted(res, exog, np.sort(middle))
+    fvalue = (res.ssr - inner.ssr) / (res.nobs - inner.nobs) / (inner.ssr / inner.df_resid)
+    return RainbowTest(fvalue, float(f_tail(fvalue, res.nobs - inner.nobs, inner.df_resid)))
+
+
+def _order(res: LinearResults, order_by: Any, n: int) -> NDArray[np.int_]:
+    """Positions of the rows, sorted by columns or as they are given."""
+    if order_by is None:
+        return np.arange(n)
+    names = [order_by] if isinstance(order_by, str) else list(order_by)
+    if not isinstance(names[0], str):
+        return np.asarray(order_by, dtype=int)
+    known = list(res.model.exog_names)
+    missing = [name for name in names if name not in known]
+    if missing:
+        raise ValueError(f"order_by: no column {missing[0]!r} in the design; its columns are {', '.join(known)}")
+    return np.lexsort([res.model.exog[:, known.index(name)] for name in reversed(names)])
+
+
+def _by_distance(exog: Array) -> NDArray[np.int_]:
+    """Positions by Mahalanobis distance from the mean; ties by the columns, so that the order of the rows has no say."""
+    centred = exog - exog.mean(0)
+    distance = np.einsum("ij,jk,ik->i", centred, np.linalg.pinv(centred.T @ centred / len(exog)), centred)
+    return np.lexsort((*exog.T[::-1], distance))
+
+
+def _refuse_others(res: Any) -> None:
+    if not hasattr(res, "ssr"):
+        raise TypeError(f"these tests are of linear models, OLS and WLS; the result is of {type(res.model).__name__}")
