@@ -167,6 +167,10 @@ class LikelihoodModel(Derivatives, Names, Model):
         """Starting values in z, (k,)."""
         return starts.best(self, starts.free_standing(self))
 
+    def start_within(self, objective: Objective, start: Tensor) -> Tensor:
+        """A start in the domain of the likelihood, given one; models that have edges override it."""
+        return start
+
     def at_boundary(self, z: Tensor) -> Mapping[int, float]:
         """Entries of theta that z puts at the boundary of their range, with the real values that stand for it."""
         return NOTHING

@@ -116,7 +116,7 @@ def beginning(
                 f"the constraints leave {names} undetermined, linear combinations of other columns; leave them out of the "
                 "model and of the constraints"
             )
-    return objective, start
+    return objective, start if given else model.start_within(objective, start)
 
 
 def _without(

@@ -26,7 +26,7 @@ def running_away(fit: Fit) -> NDArray[np.bool_]:
 
     All of them where there was no likelihood to start from.
     """
-    if fit.optimum.status in (Status.EDGE, Status.NOT_FINITE_START):
+    if fit.optimum.status in (Status.EDGE, Status.NOT_FINITE_START, Status.INFEASIBLE):
         return _entries(fit, 1).astype(bool)
     if fit.optimum.status is not Status.DIVERGING or fit.separation is not None:
         return _entries(fit, 0).astype(bool)

@@ -19,19 +19,25 @@ from ..data import Data
 from ..families import Binomial, Family
 from ..objective import Objective
 from ..optim import Optimum, Status, maximize
+from ..optim.recession import interior
 from ..regression import RegressionModel
-from ..sums import row_sums
+from ..sums import row_map, row_sums
 
 HEIGHTS = tuple(10.0**-power for power in range(10))
 STEPS = 50  # at each height
+BACK = (0.0, 0.5, 0.9, 0.99)  # of the way from a point inside to the edge
 
 
 def edges(family: Family) -> tuple[float, float]:
     """Lowest and highest linear predictor that a family's means leave to its link; infinite where there is no end."""
     low, high = (0.0, 1.0) if isinstance(family, Binomial) else (family.lowest_mean, math.inf)
-    ends = family.link.transform.inverse(torch.tensor([low, high], dtype=torch.float64))
+    transform = family.link.transform
+    if math.isnan(float(transform(torch.tensor(-1.0, dtype=torch.float64)))):  # a root, which means alone do not bound
+        low = max(low, transform.domain[0])
+    ends = transform.inverse(torch.tensor([low, high], dtype=torch.float64))
     found = sorted(math.copysign(math.inf, end) if math.isnan(end) else end for end in ends.tolist())
-    return (-math.inf, math.inf) if math.isnan(float(ends[0])) else (found[0], found[1])
+    whole = math.isnan(float(ends[0])) or found[0] == found[1]  # the two halves of 1 / mu are no interval
+    return (-math.inf, math.inf) if whole else (found[0], found[1])
 
 
 class Fenced:
@@ -111,3 +117,45 @@ def best_within(objective: Objective, start: Tensor, found: Optimum, family: Fam
         found, x=x, value=value.item(), gradient=gradient, hessian=hessian, status=Status.EDGE,
         iterations=iterations, evaluations=evaluations,
     )  # fmt: skip
+
+
+def start_within(objective: Objective, start: Tensor, family: Family) -> Tensor | None:
+    """A start at which every row's linear predictor is within the edges, found by a linear programme.
+
+    Of some points on the way from one inside to the start given, as far as that stays inside, the one with the highest
+    log-likelihood.
+
+    Returns
+    -------
+    Tensor or None
+        (f,); None where no parameters keep all rows inside.
+    """
+    low, high = edges(family)
+    if math.isinf(low) and math.isinf(high):
+        return start
+    matrix, level = _predictors(objective)
+    sides = [(side, side * end) for side, end in ((1.0, low), (-1.0, high)) if math.isfinite(end)]
+    rows = torch.cat([side * matrix for side, _ in sides])
+    limits = torch.cat([side * level - end for side, end in sides])
+    inside = interior(rows, limits)
+    if inside is None:
+        return None
+    way = start - inside if bool(torch.isfinite(start).all()) else torch.zeros_like(inside)
+    before, change = rows @ inside + limits, rows @ way
+    reach = min(1.0, float(torch.where(change < 0, -before / change, torch.inf).min()))
+    points = [inside + share * reach * way for share in BACK]
+    values = [objective.value(point).nan_to_num(-torch.inf, -torch.inf, -torch.inf) for point in points]
+    return points[int(torch.stack(values).argmax())]
+
+
+def _predictors(objective: Objective) -> tuple[Tensor, Tensor]:
+    """First linear predictors as ``matrix @ phi + level``, (n, f) and (n,), on the CPU."""
+    model, coordinates = objective.model, objective.coordinates
+    assert isinstance(model, RegressionModel)
+    name, origin = next(iter(model.parameters)), coordinates.z(torch.zeros(coordinates.size, dtype=torch.float64))
+    basis = torch.eye(len(origin), dtype=torch.float64) if coordinates.basis is None else coordinates.basis
+    z = origin.to(model.rows.device)
+    level = row_map(lambda block: model.eta(z, block)[0].to(torch.float64), model.rows)
+    one = torch.ones(model.rows.n, 1, dtype=torch.float64)
+    x = row_map(lambda block: block.x[name].to(torch.float64), model.rows) if name in model.rows.x else one
+    return x @ basis, level

@@ -22,11 +22,12 @@ from ..families.saving import describe, restore
 from ..formula import Design
 from ..objective import InUnits, Objective
 from ..optim import Optimum, Status, interruption
+from ..optim.verdict import quadratic
 from ..parameters import Values
 from ..regression import RegressionModel
 from ..sums import row_sums
 from ..transforms import Identity
-from .edges import best_within
+from .edges import best_within, start_within
 from .exposure import with_log_exposure
 from .glm_results import PERFECT, GLMResults
 from .glm_surface import GLMSurface, told_scale
@@ -207,6 +208,13 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
         finite = [zero.index_add(0, torch.arange(len(p)), p) for p in points if bool(torch.isfinite(p).all())]
         return starts.best(self, [*finite, zero])
 
+    def start_within(self, objective: Objective, start: Tensor) -> Tensor:
+        """The start itself, or a point inside the domain of the link where an offset or a fixed value keeps it out."""
+        if self.rows.group is not None or math.isfinite(float(objective.hessian(start)[0])):
+            return start
+        found = start_within(objective, start, self.family)
+        return start if found is None else found
+
     # -- fitting -----------------------------------------------------------------------------------------------
 
     @classmethod
@@ -224,10 +232,16 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
             if stop.optimum is None:
                 raise
             raise interruption(used.undone(stop.optimum)) from None
+        if found.status is Status.NOT_FINITE_START and self._infeasible(objective, start):
+            found = replace(found, status=Status.INFEASIBLE)
         if meets_an_edge(used, found):
             found = best_within(used, start, replace(found, status=Status.EDGE), self.family)
         found = used.undone(found)
         return replace(found, method=method) if method == "irls" else found
+
+    def _infeasible(self, objective: Objective, start: Tensor) -> bool:
+        """Whether no parameters keep every row within the domain of the link."""
+        return self.rows.group is None and start_within(objective, start, self.family) is None
 
     def _dispersion_near(self, objective: Objective, point: Tensor) -> float:
         """Mean deviance at a point; 1 where no dispersion is estimated, or only rounding errors deviate."""
@@ -330,5 +344,5 @@ def meets_an_edge(objective: Objective, found: Optimum) -> bool:
     stalled = (Status.ITERATION_LIMIT, Status.PRECISION, Status.LINE_SEARCH_FAILED, Status.METHOD_FAILED)
     if found.status not in stalled or not bool(torch.isfinite(found.hessian).all()):
         return False
-    step = torch.linalg.lstsq(-found.hessian, found.gradient[:, None]).solution[:, 0]
+    step = quadratic(found.gradient, found.hessian).direction
     return not math.isfinite(objective.value(found.x + step).item())

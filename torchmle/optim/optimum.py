@@ -31,6 +31,10 @@ class Status(Enum):
         "Not started: the log-likelihood or a derivative is not finite at the start. Give start_params at which "
         "every row has a positive, finite likelihood, and look for extreme values in the data."
     )
+    INFEASIBLE = (
+        "Not started: there are no parameters at which every row has a mean within the range that the family and its link "
+        "allow, given the offset and what is held fixed. Look at the offset and the values held, or use another link."
+    )
     LINE_SEARCH_FAILED = (
         "Not converged: no step along an ascent direction raised the log-likelihood. It may have a kink or a jump "
         "there, or its derivatives may be wrong; try method='nm' or other start_params."

@@ -78,6 +78,33 @@ def recession(equal: Tensor, unequal: Tensor) -> Recession | None:
     return Recession(direction / scale, flat, strict, scale)
 
 
+def interior(matrix: Tensor, limits: Tensor) -> Tensor | None:
+    """A point x with ``matrix @ x + limits > 0`` in every row, away from all of them; None where there is none.
+
+    It is a direction ``s (x, 1)``, s > 0, of the cone of ``matrix @ d + limits s >= 0`` with the largest smallest margin.
+
+    Parameters
+    ----------
+    matrix : Tensor (rows, f)
+    limits : Tensor (rows,)
+    """
+    rows = torch.cat([matrix, limits[:, None]], 1)
+    scale = rows.norm(dim=0)
+    scale = torch.where(scale > 0, scale, torch.ones_like(scale))
+    rows = rows / scale
+    length = rows.norm(dim=1, keepdim=True)
+    if not bool((torch.isfinite(length) & (length > 0)).all()):
+        return None
+    forward = torch.zeros_like(rows[:1]).index_fill(1, torch.tensor([len(scale) - 1]), 1.0)  # s itself
+    whole = torch.cat([rows / length, forward])
+    margin = torch.full_like(whole[:, :1], -1.0)
+    found = _programme(torch.cat([whole, margin], 1).numpy(), np.eye(len(scale) + 1)[-1])
+    if found is None or not found[-1] > 100 * FEASIBLE:
+        return None
+    point = torch.from_numpy(found[:-1]) / scale
+    return point[:-1] / point[-1]
+
+
 def definite_sign(cone: Recession, unequal: Tensor, functional: Tensor) -> int:
     """Sign of ``functional @ d`` over all directions of the cone: 1, -1, or 0 where both occur."""
     own = cone.flat.T @ (functional / cone.scale)
