@@ -124,6 +124,10 @@ def read_restrictions(
     """
     if rank not in ("drop", "pinv", "raise"):
         raise ValueError(f"rank must be 'drop', 'pinv' or 'raise', not {rank!r}")
+    if not fix and constraints is None and bounds is None:
+        return Restrictions(
+            {}, torch.zeros(0, layout.size, dtype=torch.float64), torch.zeros(0, dtype=torch.float64), rank=rank
+        )
     held, said = fixed_entries(layout, fix), None
     matrix, values = torch.eye(layout.size, dtype=torch.float64)[list(held)], list(held.values())
     if constraints is not None:

@@ -102,6 +102,8 @@ class Estimates:
         """Which reported entries the user held fixed."""
         coordinates = self.fit.coordinates
         held = {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary, *coordinates.infinite}
+        if not held and not coordinates.tied:
+            return np.zeros(len(self.names), dtype=bool)
         free = [i for i in range(self.model.layout.size) if i not in held]
         none = (self.model.layout.jacobian(self.fit.theta)[:, free] == 0).all(1).numpy()
         return none & ~self._dropped & ~self._at_boundary & ~self.undetermined

@@ -21,7 +21,7 @@ from .covariance import Estimate, choose
 from .errors import ModelError
 from .fit import Fit
 from .formula import Design
-from .linalg import Inverse
+from .linalg import Inverse, Spectrum
 from .optim import Optimum, Status, Step
 from .separation import Separation
 
@@ -151,7 +151,7 @@ def _rebuild(tensors: dict[str, Tensor], scalars: dict[str, Any], model_class: A
     }  # fmt: skip
     fit = Fit(model, coordinates, optimum, scalars["fit"].pop("seconds"), settings)
     condition, eigenvalue = scalars["inverse"]
-    inverse = Inverse(tensors["inverse"], condition, eigenvalue, tensors["direction"])
+    inverse = Inverse(tensors["inverse"], Spectrum(condition, eigenvalue, tensors["direction"]))
     told = scalars["separation"]
     separation = None if told is None else Separation.from_dict(told)
     vars(fit).update(scalars["fit"], inverse=inverse, separation=separation)

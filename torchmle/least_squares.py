@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .data import Data
-from .linalg import Inverse, joint_factor
+from .linalg import Inverse, Spectrum, joint_factor
 from .objective import Objective
 from .optim import Optimum, Status
 from .sums import block_slices
@@ -43,6 +43,10 @@ class LeastSquaresOptimum(Optimum):
 
     inverse: Inverse = field(kw_only=True)
     ssr: float = field(kw_only=True)
+
+    @property
+    def condition(self) -> float:
+        return self.inverse.condition
 
 
 def row_weights(block: Data, frequencies: bool = True) -> Tensor:
@@ -75,7 +79,6 @@ def orthogonal_solution(data: Data, objective: Objective, start: Tensor) -> Leas
         evaluations=1,
         hessian_evaluations=1,
         decrement=float(gradient @ inverse.matrix @ gradient),
-        condition=inverse.condition,
         direction=None,
         history=(),
         seconds=time.perf_counter() - started,
@@ -137,7 +140,8 @@ def invert_triangular(factor: Tensor) -> Inverse:
     _, values, vectors = torch.linalg.svd(scaled) if k else (None, torch.ones(1, dtype=torch.float64), identity)
     inverse = torch.linalg.solve_triangular(scaled, identity, upper=True) / scale[:, None]
     low, high = float(values[-1]) ** 2, float(values[0]) ** 2
-    return Inverse(inverse @ inverse.T, high / low if low > 0 else float("inf"), low, vectors[-1:].flatten())
+    known = Spectrum(high / low if low > 0 else float("inf"), low, vectors[-1:].flatten())
+    return Inverse(inverse @ inverse.T, known)
 
 
 # -- refinement ------------------------------------------------------------------------------------------------
@@ -156,7 +160,7 @@ def _refined(x: Array, y: Array, rough: Inverse) -> tuple[Tensor, float, Inverse
     residuals, solution = solve_augmented(x * scale, f, g)
     inverse = solution[:, 1:] * scale[:, None] * scale
     ssr = float(accurate_product(residuals[:, :1].T, residuals[:, :1])[0, 0])
-    better = Inverse(torch.from_numpy((inverse + inverse.T) / 2), rough.condition, rough.eigenvalue, rough.direction)
+    better = Inverse(torch.from_numpy((inverse + inverse.T) / 2), rough.known)
     return torch.from_numpy(solution[:, 0] * scale), ssr, better
 
 

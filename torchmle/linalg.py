@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -13,6 +14,25 @@ from .processes import gather
 from .threads import one_thread, small_on_one_thread
 
 EPS = torch.finfo(torch.float64).eps
+SUSPICIOUS_PIVOT = 1e-8  # smallest squared Cholesky pivot, of a unit diagonal, from which the eigenvalues are looked at
+
+
+class Spectrum(NamedTuple):
+    """What the eigenvalues of a matrix scaled to a unit diagonal say.
+
+    Attributes
+    ----------
+    condition : float
+        Condition number; inf when the matrix is not positive definite.
+    eigenvalue : float
+        The smallest.
+    direction : Tensor
+        (k,) the eigenvector that belongs to it, in the scaled coordinates.
+    """
+
+    condition: float
+    eigenvalue: float
+    direction: Tensor
 
 
 @dataclass(frozen=True)
@@ -23,22 +43,32 @@ class Inverse:
     ----------
     matrix : Tensor
         (k, k); all NaN when the matrix is not positive definite.
-    condition : float
-        Condition number of the matrix scaled to a unit diagonal; inf when it is not positive definite.
-    eigenvalue : float
-        Smallest eigenvalue of the scaled matrix.
-    direction : Tensor
-        (k,) the eigenvector that belongs to it, in the scaled coordinates.
+    known : Spectrum or Tensor
+        The spectrum of the scaled matrix, or a positive definite scaled matrix whose spectrum is computed when it is asked for.
     """
 
     matrix: Tensor
-    condition: float
-    eigenvalue: float
-    direction: Tensor
+    known: Spectrum | Tensor
+
+    @cached_property
+    def spectrum(self) -> Spectrum:
+        return self.known if isinstance(self.known, Spectrum) else spectrum(self.known)[0]
+
+    @property
+    def condition(self) -> float:
+        return self.spectrum.condition
+
+    @property
+    def eigenvalue(self) -> float:
+        return self.spectrum.eigenvalue
+
+    @property
+    def direction(self) -> Tensor:
+        return self.spectrum.direction
 
     @property
     def definite(self) -> bool:
-        return self.condition < float("inf")
+        return not isinstance(self.known, Spectrum) or self.known.condition < float("inf")
 
 
 @small_on_one_thread
@@ -47,21 +77,31 @@ def invert_information(information: Tensor) -> Inverse:
 
     Never a pseudo-inverse: where the matrix is not positive definite to working precision the answer is NaN.
     """
-    k = len(information)
     diagonal = information.diagonal()
-    nan = torch.full_like(information, float("nan"))
-    if k == 0:
-        return Inverse(information, 1.0, 1.0, diagonal)
+    if len(information) == 0:
+        return Inverse(information, Spectrum(1.0, 1.0, diagonal))
     if not bool(torch.isfinite(information).all()):
-        return Inverse(nan, float("inf"), float("nan"), torch.full_like(diagonal, float("nan")))
+        nowhere = Spectrum(float("inf"), float("nan"), torch.full_like(diagonal, float("nan")))
+        return Inverse(torch.full_like(information, float("nan")), nowhere)
     scale = torch.where(diagonal > 0, diagonal, torch.ones_like(diagonal)).rsqrt()
     scaled = (information + information.T) / 2 * scale[:, None] * scale
+    factor, failed = torch.linalg.cholesky_ex(scaled)
+    known: Spectrum | Tensor = scaled
+    if failed.item() or factor.diagonal().min().item() ** 2 < SUSPICIOUS_PIVOT:
+        known, definite = spectrum(scaled)
+        if failed.item() or not definite:
+            return Inverse(torch.full_like(information, float("nan")), known._replace(condition=float("inf")))
+    inverse = torch.cholesky_inverse(factor) * scale[:, None] * scale
+    return Inverse((inverse + inverse.T) / 2, known)
+
+
+@small_on_one_thread
+def spectrum(scaled: Tensor) -> tuple[Spectrum, bool]:
+    """The spectrum of a symmetric matrix, and whether it is positive definite to working precision."""
     eigenvalues, vectors = torch.linalg.eigh(scaled)
     low, high = float(eigenvalues[0]), float(eigenvalues[-1])
-    if low <= k * EPS * high or bool((diagonal <= 0).any()):
-        return Inverse(nan, float("inf"), low, vectors[:, 0])
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(scaled)) * scale[:, None] * scale
-    return Inverse((inverse + inverse.T) / 2, high / low, low, vectors[:, 0])
+    definite = low > len(scaled) * EPS * high
+    return Spectrum(high / low if definite else float("inf"), low, vectors[:, 0]), definite
 
 
 def triangular_factor(blocks: Iterable[Tensor]) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import accumulate
 
 import torch
@@ -140,12 +141,12 @@ class Parameters:
         self.size = real
         self._reported = tuple(sorted(made, key=lambda block: block.reported.start))
 
-    @property
+    @cached_property
     def names(self) -> tuple[str, ...]:
         """Labels of the reported vector."""
         return tuple(label for block in self._reported for label in block.labels)
 
-    @property
+    @cached_property
     def real_names(self) -> tuple[str, ...]:
         """A label for each entry of theta: that of the reported entry where they correspond."""
         return tuple(label for block in self.blocks for label in block.real_labels())

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from .data import Data
+from .optim.verdict import beyond
 from .sums import row_sums
 from .threads import small_on_one_thread
 from .transforms import Identity, Transform
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from .regression import RegressionModel
 
 SAMPLE_ROWS = 20_000
+COLLINEAR = 1e10  # condition number of normal equations above which the shortest solution is taken
 
 
 def best(model: LikelihoodModel, points: list[Tensor]) -> Tensor:
@@ -196,8 +198,11 @@ def solve(gram: Tensor, moment: Tensor) -> Tensor:
     if not bool(torch.isfinite(gram).all() & torch.isfinite(moment).all()):
         return torch.full_like(moment, torch.nan)
     scale = gram.diagonal().clamp_min(torch.finfo(torch.float64).tiny).rsqrt()
-    scaled = gram * scale[:, None] * scale
-    return scale * torch.linalg.lstsq(scaled, (scale * moment)[:, None], driver="gelsd").solution[:, 0]
+    scaled, right = gram * scale[:, None] * scale, (scale * moment)[:, None]
+    factor, failed = torch.linalg.cholesky_ex(scaled)
+    if failed.item() or beyond(COLLINEAR, scaled, factor):
+        return scale * torch.linalg.lstsq(scaled, right, driver="gelsd").solution[:, 0]
+    return scale * torch.cholesky_solve(right, factor)[:, 0]
 
 
 def moments(data: Data) -> tuple[float, float]:

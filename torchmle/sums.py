@@ -76,17 +76,12 @@ def row_sums(
         float64, on the CPU.  Each block is computed by one thread and blocks are added in order, so the number of
         threads changes no bit.
     """
-    numbers = sum(x.shape[1] for x in data.x.values()) ** 2 if numbers is None else numbers
     slices = block_slices(data, rows)
-    few = numbers > LARGE_RESULT or data.device.type != "cpu"
-    count = min(len(slices), 2 if few else 16)
-    runs = [slices[len(slices) * i // count : len(slices) * (i + 1) // count] for i in range(count)]
-    workers = _workers(data)
-    with one_thread():
-        parts = _threaded(lambda run: _run_sums(function, data, run), runs, workers)
-        totals = next(parts)
-        for part in parts:
-            _add(totals, part)
+    if len(slices) == 1:
+        with one_thread():
+            totals = function(data.block(slices[0]))
+    else:
+        totals = _shared_out(function, data, slices, numbers)
     local = tuple(total.to("cpu", torch.float64) for total in totals)
     return all_reduce(local, data.group) if data.group is not None else local
 
@@ -94,7 +89,7 @@ def row_sums(
 def row_map(function: Callable[[Data], Tensor], data: Data, rows: int | None = None) -> Tensor:
     """What a function gives for each row, in row order, on the CPU."""
     slices = block_slices(data, rows)
-    workers = _workers(data)
+    workers = _workers(data) if len(slices) > 1 else 1
     with one_thread():
         parts = list(_threaded(lambda rows: function(data.block(rows)).cpu(), slices, workers))
     return parts[0] if len(parts) == 1 else torch.cat(parts)
@@ -106,6 +101,21 @@ def weighted(values: Tensor, data: Data) -> Tensor:
     if weights is None:
         return values
     return values * (weights if values.ndim == 1 else weights[:, None])
+
+
+def _shared_out(function: BlockFunction, data: Data, slices: list[slice], numbers: int | None) -> tuple[Tensor, ...]:
+    """The sums over blocks, in runs of which each is computed by one thread."""
+    numbers = sum(x.shape[1] for x in data.x.values()) ** 2 if numbers is None else numbers
+    few = numbers > LARGE_RESULT or data.device.type != "cpu"
+    count = min(len(slices), 2 if few else 16)
+    runs = [slices[len(slices) * i // count : len(slices) * (i + 1) // count] for i in range(count)]
+    workers = _workers(data)
+    with one_thread():
+        parts = _threaded(lambda run: _run_sums(function, data, run), runs, workers)
+        totals = next(parts)
+        for part in parts:
+            _add(totals, part)
+    return totals
 
 
 def _run_sums(function: BlockFunction, data: Data, run: list[slice]) -> tuple[Tensor, ...]:

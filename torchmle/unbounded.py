@@ -37,6 +37,8 @@ def running_away(fit: Fit) -> NDArray[np.bool_]:
 def _entries(fit: Fit, values: Any) -> NDArray[np.float64]:
     """What is said of entries of theta, for the reported ones; a parameter made of several reals hears of any."""
     layout = fit.model.layout
+    if isinstance(values, int) and layout.is_identity:
+        return np.full(layout.size, float(values))
     out, told = np.zeros(len(layout.names)), np.broadcast_to(np.asarray(values, dtype=float), layout.size)
     for block in layout.blocks:
         own = told[block.reals]

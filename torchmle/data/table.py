@@ -138,6 +138,9 @@ class Data:
         Views of this object's tensors wherever neither the type nor the values change.
         """
 
+        if not self.shift and self.group is None and rows.start == 0 and rows.stop >= self.n and self._is_double():
+            return self
+
         def double(tensor: Tensor) -> Tensor:
             part = tensor[rows]
             return part.double() if part.is_floating_point() else part
@@ -147,6 +150,11 @@ class Data:
             _once(self.x, lambda name, value: _centred(double(value), self.shift.get(name))),
             {name: double(value) for name, value in self.columns.items()},
         )
+
+    def _is_double(self) -> bool:
+        """Are all floating values in float64?"""
+        held = (self.response, *self.x.values(), *self.columns.values())
+        return all(tensor is None or tensor.dtype == torch.float64 or not tensor.is_floating_point() for tensor in held)
 
     def take(self, index: Tensor | np.ndarray) -> Data:
         """Rows chosen by integer positions or by a boolean mask of n values."""

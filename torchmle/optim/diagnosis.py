@@ -10,7 +10,7 @@ from torch import Tensor
 
 from .optimum import Status, Step
 from .search import Point, Search
-from .verdict import EPS, Quadratic, condition, modified_quadratic, scaled_information
+from .verdict import EPS, Quadratic, beyond, modified_quadratic, scaled_information
 
 NEGATIVE = -1e-8  # eigenvalue of the scaled -H from which it counts as negative
 FLAT = 1e-6  # curvature along a direction, relative to its coordinates' own, that counts as none
@@ -136,7 +136,7 @@ def _back_along_weakest(point: Point, reference: Point, way: Tensor) -> Tensor:
 
 def _ill_conditioned(point: Point, model: Quadratic) -> bool:
     assert model.factor is not None
-    return condition(scaled_information(point.hessian, model.scale), model.factor) > ILL_CONDITIONED
+    return beyond(ILL_CONDITIONED, scaled_information(point.hessian, model.scale), model.factor)
 
 
 def _information(point: Point, along: Tensor) -> float:

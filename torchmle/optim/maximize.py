@@ -15,7 +15,7 @@ from . import first_order, scipy_methods, torchmin
 from .newton import Ending, climb
 from .optimum import Optimum, Status
 from .search import BudgetSpent, Objective, Point, Search
-from .verdict import Quadratic, condition, quadratic, scaled_information, unknown
+from .verdict import Quadratic, unknown
 
 POLISH_STEPS = 20  # Newton steps after a method that is not Newton's
 NEAR = 1e-2  # decrement, 0.1 standard errors: a method stopped by its limit farther away is not polished
@@ -167,7 +167,7 @@ def _search(search: Search, x: Tensor, name: str, limit: int, tol: float, option
     start = search.hessian(x)
     if not start.finite:
         return Ending(start, unknown(start.x), Status.NOT_FINITE_START)
-    decrement = quadratic(start.gradient, start.hessian).decrement
+    decrement = start.model.decrement
     search.record(start.x, start.value, decrement)
     run = METHODS[name].run
     if run is None or limit == 0:
@@ -191,7 +191,7 @@ def _judge(search: Search, start: Point, tol: float, stopped: Status | None) -> 
     if not point.finite:
         point = search.point
     if stopped in (Status.ITERATION_LIMIT, Status.EVALUATION_BUDGET):
-        model = quadratic(point.gradient, point.hessian)
+        model = point.model
         if model.decrement > max(NEAR, tol):
             return Ending(point, model, stopped)
     ending = climb(search, point, maxiter=POLISH_STEPS, tol=tol, reference=start)
@@ -218,14 +218,11 @@ def _last(search: Search, x: Tensor, status: Status, best: bool = False) -> Endi
         point = Point(x, math.nan, torch.full_like(x, math.nan), x.new_full((len(x), len(x)), math.nan))
     if not point.finite:
         return Ending(point, unknown(point.x), status)
-    return Ending(point, quadratic(point.gradient, point.hessian), status)
+    return Ending(point, point.model, status)
 
 
 def _optimum(search: Search, ending: Ending, name: str, names: tuple[str, ...]) -> Optimum:
     point, model, status = ending
-    number = math.inf
-    if model.factor is not None:
-        number = condition(scaled_information(point.hessian, model.scale), model.factor)
     direction = None
     if status in (Status.SINGULAR, Status.NOT_DEFINITE, Status.PRECISION):
         direction = model.weakest
@@ -243,7 +240,6 @@ def _optimum(search: Search, ending: Ending, name: str, names: tuple[str, ...]) 
         evaluations=search.evaluations,
         hessian_evaluations=search.hessian_evaluations,
         decrement=model.decrement,
-        condition=number,
         direction=direction,
         history=tuple(search.history),
         seconds=time.perf_counter() - search.started,

@@ -21,7 +21,7 @@ from .diagnosis import (
 )
 from .optimum import Status
 from .search import Point, Search
-from .verdict import Quadratic, quadratic
+from .verdict import Quadratic
 
 POLISH_STEPS = 3
 SUFFICIENT = 1e-4  # share of the gain promised by the slope that a step must bring (Armijo)
@@ -66,7 +66,7 @@ def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: 
     reference = reference or point
     lowest, stalled = math.inf, 0
     for iteration in range(maxiter + 1):
-        model = quadratic(point.gradient, point.hessian)
+        model = point.model
         if iteration:
             search.record(point.x, point.value, model.decrement)
         if model.decrement <= tol and model.definite:
@@ -84,7 +84,7 @@ def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: 
         point, lowest = trial, min(lowest, model.decrement)
         if length >= LONGEST or point.x.abs().max().item() > RUNAWAY:
             search.record(point.x, point.value, math.nan)
-            end = quadratic(point.gradient, point.hessian)
+            end = point.model
             return Ending(point, _with_way(end, point, reference) if _overflowing(point) else end, Status.DIVERGING)
     raise AssertionError("the loop above always returns")
 
@@ -218,7 +218,7 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point, to
             return Ending(point, model, Status.PRECISION)
         if not parabolic(model, trial):
             return Ending(point, model, Status.DIVERGING)
-        after = quadratic(trial.gradient, trial.hessian)
+        after = trial.model
         if not after.definite and not negligible(model, point):  # level already where the search began
             return Ending(point, model, Status.DIVERGING)
         if not (after.definite and after.decrement <= model.decrement):

@@ -9,6 +9,8 @@ from enum import Enum
 import torch
 from torch import Tensor
 
+from .verdict import condition_of
+
 
 class Status(Enum):
     """Why a search ended.  The value of each member says what was seen and what to do about it."""
@@ -118,8 +120,6 @@ class Optimum:
         Passes that made a Hessian.
     decrement : float
         Newton decrement at x; its square root is about the distance to the maximum in standard errors.
-    condition : float
-        Condition number of -H scaled to a unit diagonal; inf when it is not positive definite.
     direction : Tensor or None
         (k,) unit vector in the coordinates in which -H has a unit diagonal: the flat direction of a SINGULAR
         end, the direction of negative curvature of a NOT_DEFINITE one, the way the parameters ran of a
@@ -143,7 +143,6 @@ class Optimum:
     evaluations: int
     hessian_evaluations: int
     decrement: float
-    condition: float
     direction: Tensor | None
     history: tuple[Step, ...]
     seconds: float
@@ -154,6 +153,11 @@ class Optimum:
     def converged(self) -> bool:
         """Is x a maximum: finite, decrement below the tolerance, Hessian negative definite?  Also one at a boundary."""
         return self.status in (Status.CONVERGED, Status.BOUNDARY, Status.AT_BOUNDS)
+
+    @property
+    def condition(self) -> float:
+        """Condition number of -H scaled to a unit diagonal; inf when it is not positive definite."""
+        return condition_of(-self.hessian)
 
     @property
     def message(self) -> str:

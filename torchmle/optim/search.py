@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
 
 from .optimum import Step
+from .verdict import Quadratic, quadratic
 
 
 class Objective(Protocol):
@@ -32,7 +35,8 @@ class Objective(Protocol):
         """Log-likelihood and score of some rows."""
 
 
-class Point(NamedTuple):
+@dataclass(frozen=True)
+class Point:
     """Parameters and what is known there."""
 
     x: Tensor
@@ -40,7 +44,12 @@ class Point(NamedTuple):
     gradient: Tensor
     hessian: Tensor
 
-    @property
+    @cached_property
+    def model(self) -> Quadratic:
+        """The second-order model of the log-likelihood here."""
+        return quadratic(self.gradient, self.hessian)
+
+    @cached_property
     def finite(self) -> bool:
         # one sum instead of two isfinite().all(): a non-finite entry always makes it non-finite
         return math.isfinite(self.value) and math.isfinite((self.hessian.sum() + self.gradient.sum()).item())

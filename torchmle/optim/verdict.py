@@ -20,7 +20,9 @@ EPS = torch.finfo(torch.float64).eps
 # direction; exactly collinear columns come out at 1e15 and more.
 MAX_CONDITION = 1e13
 
-SUSPICIOUS_PIVOT = 1e-8  # smallest squared Cholesky pivot for which the condition need not be looked at
+# Condition number times smallest squared Cholesky pivot, of a matrix with a unit diagonal: about k, and hardly ever more
+# than this. Smaller pivots are a reason to look at the eigenvalues, which take longer than the factor.
+PIVOT_MARGIN = 1e5
 EQUILIBRATIONS = 20  # each halves the orders of magnitude between rows
 FLOOR = 1e-6  # smallest modified eigenvalue, relative to the largest
 EXACT_SIZE = 128  # up to this size the condition number is computed, above it estimated
@@ -64,7 +66,7 @@ def quadratic(gradient: Tensor, hessian: Tensor) -> Quadratic:
     factor, info = torch.linalg.cholesky_ex(scaled)
     if info.item() != 0:
         return modified_quadratic(gradient, hessian)
-    if factor.diagonal().min().item() ** 2 < SUSPICIOUS_PIVOT and not condition(scaled, factor) <= MAX_CONDITION:
+    if beyond(MAX_CONDITION, scaled, factor):
         return modified_quadratic(gradient, hessian)
     slope = scale * gradient
     step = torch.cholesky_solve(slope[:, None], factor)[:, 0]
@@ -111,6 +113,20 @@ def equilibrating_scale(hessian: Tensor) -> Tensor:
             break
         scale = scale * torch.where(largest > 0, largest, torch.ones_like(largest)).rsqrt()
     return scale
+
+
+def condition_of(information: Tensor) -> float:
+    """Condition number of a matrix scaled to a unit diagonal; inf when it is not positive definite."""
+    scale = information.diagonal().rsqrt()
+    scaled = scaled_information(-information, scale)
+    factor, failed = torch.linalg.cholesky_ex(scaled)
+    return math.inf if failed.item() else condition(scaled, factor)
+
+
+def beyond(limit: float, scaled: Tensor, factor: Tensor) -> bool:
+    """Is the condition number of a matrix with a unit diagonal larger than a limit?  Its Cholesky factor mostly says no."""
+    suspicious = factor.diagonal().min().item() ** 2 * limit < PIVOT_MARGIN
+    return suspicious and not condition(scaled, factor) <= limit
 
 
 @small_on_one_thread
