@@ -257,8 +257,8 @@ def test_responses_a_model_cannot_have(df, name, changed, response, words):
         ("Poisson", {"offset": "nothing"}, FormulaError, "nothing"),
         ("Poisson", {"freq_weights": "minus"}, ValueError, "freq_weights.*from -1 to -1"),
         ("OLS", {"freq_weights": "zero"}, ValueError, "freq_weights.*all zero"),
-        ("WLS", {"weights": "minus"}, ValueError, "weights must be positive"),
-        ("WLS", {"weights": "zero"}, ValueError, "weights must be positive"),
+        ("WLS", {"weights": "minus"}, ValueError, "weights must not be negative"),
+        ("WLS", {"weights": "zero"}, ValueError, "weights must not be .*all zero"),
         ("OLS", {"sigma": "~ x"}, TypeError, "unexpected keyword argument 'sigma'; it takes"),
     ],
 )

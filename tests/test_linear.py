@@ -156,8 +156,26 @@ def test_offset_is_a_column_with_coefficient_one(df):
     moved = tm.OLS.from_formula("I(y - w) ~ x", df).fit()
     for name in ("params", "bse", "scale", "ssr", "llf"):
         same(getattr(ours, name), getattr(moved, name))
+    for name in ("rsquared", "rsquared_adj", "fvalue", "f_pvalue", "ess"):  # the F test is that of the slopes
+        same(getattr(ours, name), getattr(moved, name))
+    same(ours.fvalue, ours.tvalues["x"] ** 2)
     same(ours.fittedvalues, moved.fittedvalues + df["w"])
     same(ours.predict(df[:3]), ours.fittedvalues[:3])
+
+
+def test_rows_of_weight_zero_leave_the_fit(df):
+    """R: lm(y ~ x, weights = w) drops them from the fit, n and the degrees of freedom."""
+    df = df.assign(v=np.where(np.arange(len(df)) % 4 == 0, 0.0, np.exp(df["w"])))
+    ours, kept = (tm.WLS.from_formula("y ~ x", rows, weights="v").fit() for rows in (df, df[df["v"] > 0]))
+    for name in ("params", "bse", "llf", "nobs", "df_resid", "scale", "rsquared_adj", "fvalue", "aic", "bic"):
+        same(getattr(ours, name), getattr(kept, name))
+    for kind in ("HC0", "HC1", "HC2", "HC3"):
+        same(ours.with_covariance(kind).bse, kept.with_covariance(kind).bse)
+    left = (df["v"] == 0).to_numpy()
+    assert not np.asarray(ours.wresid)[left].any() and not ours.model.weights[left].any()
+    same(np.asarray(ours.get_influence().hat_matrix_diag)[~left], kept.get_influence().hat_matrix_diag)
+    assert not np.asarray(ours.get_influence().hat_matrix_diag)[left].any()
+    assert np.isinf(ours.get_prediction(df[:1]).summary_frame()["obs_ci_upper"]).all()  # a variance without bound
 
 
 # -- predictions -----------------------------------------------------------------------------------------------

@@ -225,3 +225,16 @@ def test_plots():
     with pytest.raises(ValueError, match="say which by idx"):
         influence.plot_index("dfbeta")
     matplotlib.pyplot.close("all")
+
+
+@pytest.mark.parametrize("model", ["GLM", "Poisson"])
+@pytest.mark.filterwarnings("ignore::torchmle.errors.RankWarning")
+def test_cooks_distance_counts_the_columns_that_were_kept(model):
+    """R: cooks.distance divides by the rank, whatever the columns left out as collinear."""
+    family = {"family": families.Poisson()} if model == "GLM" else {}
+    kept, more = (
+        getattr(tm, model).from_formula(f"c ~ x + z{rest}", DF, **family).fit(disp=False).get_influence()
+        for rest in ("", " + I(x + z)")
+    )
+    for ours, theirs in zip(more.cooks_distance, kept.cooks_distance, strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-9)

@@ -225,6 +225,25 @@ def test_each_kaplan_meier_curve_has_the_colour_of_its_fitted_one(frame, ax):
     assert [text.get_text() for text in ax.get_legend().get_texts()] == list(lines)
 
 
+def test_groups_of_kaplan_meier_curves_are_factors_levels_in_their_order(frame):
+    grade = pd.Categorical(np.resize(["mild", "fair", "bad"], len(frame)), categories=["mild", "fair", "bad"])
+    frame = frame.assign(grade=grade, code=np.resize([2, 10, 1, 2], len(frame)))
+
+    def groups(right):
+        return list(tm.KaplanMeier.from_formula(f"Surv(years, event) ~ {right}", frame))
+
+    assert groups("grade") == groups("0 + grade") == ["grade=mild", "grade=fair", "grade=bad"]
+    assert groups("C(code)") == ["C(code)=1", "C(code)=2", "C(code)=10"]
+    assert groups("code") == ["code=1", "code=2", "code=10"]
+    both = [f"arm={arm}, grade={g}" for arm in ("new", "old") for g in ("mild", "fair", "bad")]
+    assert groups("arm + grade") == groups("arm * grade") == both
+    assert groups("C(arm, Sum)") == ["C(arm, Sum)[S.new]=-1", "C(arm, Sum)[S.new]=1"]
+    curves = tm.KaplanMeier.from_formula("Surv(years, event) ~ grade", frame)
+    mild = frame[frame["grade"] == "mild"]
+    alone = tm.KaplanMeier(mild["years"], mild["event"])
+    assert np.array_equal(curves["grade=mild"].table["survival"], alone.table["survival"])
+
+
 def test_one_kaplan_meier_curve_lies_under_the_average_one(survival, frame, ax):
     survival.plot_survival(ax=ax, kaplan_meier=tm.KaplanMeier(frame["years"], frame["event"]))
     lines = labelled(ax)

@@ -35,6 +35,26 @@ def refuse_extremes(data: Data, design: Design) -> None:
                 raise ValueError(f"{name!r} has {kind} {largest:.3g}, which loses digits or overflows; rescale it")
 
 
+def zero_weights_count_nothing(data: Data, name: str) -> Data:
+    """The data in which rows whose inverse variance is zero count zero times, as in R: they say nothing.
+
+    Raises
+    ------
+    ValueError
+        Negative or infinite weights, or none above zero.
+    """
+    weights, counts = data.get(name), data.get("freq_weights")
+    if weights is None or bool(((weights > 0) & torch.isfinite(weights)).all()):
+        return data
+    if not bool(((weights >= 0) & torch.isfinite(weights)).all() & (weights > 0).any()):
+        raise ValueError(
+            f"{name} must not be negative, infinite or all zero; they run from "
+            f"{float(weights.min()):g} to {float(weights.max()):g}"
+        )
+    counts = torch.ones_like(weights) if counts is None else counts
+    return data.with_columns(freq_weights=torch.where(weights > 0, counts, 0.0))
+
+
 def with_sampling_weights(data: Data, group: Any) -> Data:
     """The data with sampling weights, of mean 1, as what each row counts in the sums over rows.
 

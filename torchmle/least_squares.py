@@ -57,6 +57,11 @@ def row_weights(block: Data, frequencies: bool = True) -> Tensor:
     return weights if frequency is None else weights * frequency
 
 
+def log_weights(weights: Tensor) -> Tensor:
+    """Logarithms of analytic weights; 0 for rows of weight zero, which count nothing."""
+    return torch.where(weights > 0, weights, 1.0).log()
+
+
 def orthogonal_solution(data: Data, objective: Objective, start: Tensor) -> LeastSquaresOptimum:
     """Least squares of the response on the free columns of the first design, from a point near the solution.
 

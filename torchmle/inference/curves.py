@@ -20,6 +20,8 @@ from .distributions import quantile
 from .prediction import new_rows, prediction
 
 if TYPE_CHECKING:
+    from ..formula import Design
+    from ..formula.factor import Factor
     from ..results import Results
 
 Array = NDArray[np.float64]
@@ -120,7 +122,7 @@ def _groups(results: Results, rows: Data) -> list[str]:
     main = results.model.layout.blocks[0].name
     if main not in rows.x:
         return ["all"] * rows.n
-    return [group_label(results.model.design.columns[main], x) for x in rows.x[main].cpu().numpy()]
+    return [group_of(results.model.design, main, x)[0] for x in rows.x[main].cpu().numpy()]
 
 
 def _short(value: Any) -> str:
@@ -156,7 +158,44 @@ def _average(results: Results, grid: Array) -> tuple[Array, Array]:
     return mean.numpy(), variance.sqrt().numpy()
 
 
-def group_label(columns: tuple[str, ...], values: Array) -> str:
-    """The group a row of the design stands for."""
-    named = [(column, value) for column, value in zip(columns, values, strict=True) if column != "Intercept"]
-    return ", ".join(f"{column}={value:g}" for column, value in named) or "all"
+def group_of(design: Design, predictor: str, x: Array) -> tuple[str, tuple[float, ...]]:
+    """The group a row of a design stands for, and its place among groups: factors by their levels, in their order.
+
+    Parameters
+    ----------
+    x : ndarray (k,)
+        One row of the predictor's columns.
+
+    Returns
+    -------
+    str, tuple of float
+        "arm=old, age=50", or "all"; where the dummies do not say the level of every factor, the columns themselves.
+    """
+    row = {name: float(v) for name, v in zip(design.columns[predictor], x, strict=True) if name != "Intercept"}
+    named, places, known = [], [], []
+    for factor in design.factors.values():
+        code = _level_at(factor, row)
+        if code is not None:
+            assert factor.levels is not None
+            named.append(f"{factor.name}={factor.levels[code]}")
+            places.append(float(code))
+            known.append(f"{factor.name}[")
+        elif factor.name in row:
+            named.append(f"{factor.name}={row[factor.name]:g}")
+            places.append(row[factor.name])
+            known.append(factor.name)
+    if all(any(part.startswith(k) for k in known) for name in row for part in name.split(":")):
+        return ", ".join(named) or "all", tuple(places)
+    return ", ".join(f"{name}={value:g}" for name, value in row.items()), tuple(row.values())
+
+
+def _level_at(factor: Factor, row: Mapping[str, float]) -> int | None:
+    """The code of a factor's level at a row of dummies; None for numbers, other contrasts and no column of its own."""
+    if factor.levels is None:
+        return None
+    names = ((f"{factor.name}[{level}]", f"{factor.name}[T.{level}]") for level in factor.levels)
+    values = [next((row[name] for name in pair if name in row), None) for pair in names]
+    if values.count(None) > 1 or not set(values) <= {None, 0.0, 1.0}:
+        return None
+    found = 1.0 if 1.0 in values else None
+    return values.index(found) if found in values else None

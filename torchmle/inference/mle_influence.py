@@ -160,10 +160,11 @@ class MLEInfluence(InfluencePlots):
 
     @cached_property
     def cooks_distance(self) -> tuple[Array, Array]:
-        """``d' V^-1 d / k`` with V the covariance of the estimates, and p-values of F(k, n - k)."""
+        """``d' V^-1 d / k`` with V the covariance of the k parameters estimated, and p-values of F(k, n - k)."""
         inverse = scaled_inverse(self.results.covariance_z)
         squares = self._of_changes(lambda z, change, block: ((change @ inverse.to(z.device)) * change).sum(1))
-        return squares / self.k_params, f_tail(squares / self.k_params, self.k_params, self.results.df_resid)
+        k = self.results.k_free
+        return squares / k, f_tail(squares / k, k, self.results.df_resid)
 
     @cached_property
     def d_fittedvalues(self) -> Array:
@@ -310,8 +311,8 @@ class GLMInfluence(MLEInfluence):
     def cooks_distance(self) -> tuple[Array, Array]:
         """``r^2 h / (1 - h) / k`` with r the studentised residual, and p-values of F(k, n - k)."""
         assert isinstance(self._free, np.ndarray)
-        distance = self.resid_studentized**2 * self.hat_matrix_diag / self._free / self.k_vars
-        return distance, f_tail(distance, self.k_vars, self.results.df_resid)
+        distance = self.resid_studentized**2 * self.hat_matrix_diag / self._free / self.results.k_free
+        return distance, f_tail(distance, self.results.k_free, self.results.df_resid)
 
 
 def scaled_inverse(covariance: Tensor) -> Tensor:

@@ -16,6 +16,7 @@ from ..autodiff import Curvature, Eta
 from ..columns import linear_offset
 from ..covariance import Covariance, Expected
 from ..data import Data
+from ..door import zero_weights_count_nothing
 from ..errors import FitInterrupted, SpecificationWarning
 from ..families import Binomial, Family, Gaussian, links
 from ..families.saving import describe, restore
@@ -121,28 +122,16 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
                 f"{self.endog_names}: a {type(self.family).__name__} response must be "
                 f"{self.family.describe_response()}; it runs from {float(y.min()):g} to {float(y.max()):g}"
             )
-        data = self._without_weightless(data)
+        data = self._with_positive_weights(zero_weights_count_nothing(data, "var_weights"))
         constant = self.family.constant(y.to(torch.float64), data.get("trials"))
         data = data if constant is None else data.with_columns(constant=constant)
         return super().prepare(self.prepare_prediction(data))
 
     @staticmethod
-    def _without_weightless(data: Data) -> Data:
-        """Rows whose inverse variance is zero count zero times: they say nothing."""
-        weights, counts = data.get("var_weights"), data.get("freq_weights")
-        if weights is None:
-            return data
-        if not bool(((weights >= 0) & torch.isfinite(weights)).all() & (weights > 0).any()):
-            raise ValueError(
-                "var_weights must not be negative, infinite or all zero; they run from "
-                f"{float(weights.min()):g} to {float(weights.max()):g}"
-            )
-        if bool((weights > 0).all()):
-            return data
-        counts = torch.ones_like(weights) if counts is None else counts
-        return data.with_columns(
-            var_weights=torch.where(weights > 0, weights, 1.0), freq_weights=torch.where(weights > 0, counts, 0.0)
-        )
+    def _with_positive_weights(data: Data) -> Data:
+        """Rows of weight zero, which count nothing, with a weight at which densities are finite."""
+        weights = data.get("var_weights")
+        return data if weights is None else data.with_columns(var_weights=torch.where(weights > 0, weights, 1.0))
 
     def _shares(self, data: Data) -> Data:
         """Two columns of successes and failures as shares of trials; or shares with their trials."""

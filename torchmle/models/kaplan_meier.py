@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from ..formula import caller_environment, design_from_formula
-from ..inference.curves import group_label
+from ..inference.curves import group_of
 from ..inference.distributions import quantile
 
 Array = NDArray[np.float64]
@@ -66,7 +66,7 @@ class KaplanMeier:
         Returns
         -------
         dict
-            From the group's description to its curve.
+            From the group's description, "arm=old", to its curve; groups in the order of the factors' levels.
         """
         rows = design_from_formula(
             {"group": formula},
@@ -76,12 +76,12 @@ class KaplanMeier:
             missing="drop",
         )
         x = rows.data.x["group"].numpy()
-        groups, inverse = np.unique(x, axis=0, return_inverse=True)
+        distinct, inverse = np.unique(x, axis=0, return_inverse=True)
+        groups = [group_of(rows.design, "group", values) for values in distinct]
         curves = {}
-        for code, values in enumerate(groups):
-            chosen = inverse.reshape(-1) == code
-            picked = rows.data.take(chosen)
-            label = group_label(rows.design.columns["group"], values)
+        for code in sorted(range(len(groups)), key=lambda code: groups[code][1]):
+            label = groups[code][0]
+            picked = rows.data.take(inverse.reshape(-1) == code)
             entry, counts = picked.get("entry"), picked.get("freq_weights")
             curves[label] = cls(
                 picked.y.numpy(), picked.event.numpy(), None if entry is None else entry.numpy(),

@@ -12,10 +12,12 @@ import torch
 from torch import Tensor
 
 from ..autodiff import Curvature, Eta
+from ..columns import linear_offset
 from ..data import Data
+from ..door import zero_weights_count_nothing
 from ..estimates import Array
 from ..fit import Fit
-from ..least_squares import LeastSquaresOptimum, orthogonal_solution, row_weights
+from ..least_squares import LeastSquaresOptimum, log_weights, orthogonal_solution, row_weights
 from ..linalg import Inverse, invert_information, joint_factor
 from ..objective import Objective
 from ..optim import Optimum
@@ -64,14 +66,14 @@ class WLS(Whitened, RegressionModel):
         weights, scale = data.get("weights"), data.get("scale")
         precision = torch.ones_like(data.y) if weights is None else weights
         precision = precision if scale is None else precision / scale
-        return 0.5 * (torch.log(precision / (2 * math.pi)) - precision * (data.y - p.mu) ** 2)
+        return 0.5 * (log_weights(precision) - math.log(2 * math.pi) - precision * (data.y - p.mu) ** 2)
 
     def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
         weights = data.get("weights")
         precision = torch.ones_like(eta[0]) if weights is None else weights
         residual = data.y - eta[0]
         g = precision * residual
-        loglike = 0.5 * (torch.log(precision / (2 * math.pi)) - g * residual)
+        loglike = 0.5 * (log_weights(precision) - math.log(2 * math.pi) - g * residual)
         return loglike, (g,), ((-precision,),)
 
     def frozen(self, p: Values, data: Data, scale: float) -> Any:
@@ -85,9 +87,9 @@ class WLS(Whitened, RegressionModel):
         weights = data.get("weights")
         if weights is not None and weights.ndim > 1:
             raise ValueError(f"weights must be a number or a vector, not an array of shape {tuple(weights.shape)}")
-        if weights is not None and not bool(((weights > 0) & torch.isfinite(weights)).all()):
-            raise ValueError(f"weights must be positive and finite; the smallest is {float(weights.min()):g}")
-        return super().prepare(data)
+        if weights is None:
+            return super().prepare(data)
+        return super().prepare(zero_weights_count_nothing(data, "weights"))
 
     def start(self) -> Tensor:
         """Zero, or the rough level of a response far from zero in the constant, so that little cancels."""
@@ -148,12 +150,12 @@ class WLS(Whitened, RegressionModel):
         return float(row_sums(squares, self.rows)[0])
 
     def total_squares(self) -> tuple[float, float]:
-        """Weighted sums of squares of the response, about its weighted mean and about zero."""
+        """Weighted sums of squares of the response less its offset, about its weighted mean and about zero."""
         mean = self._response_mean()
 
         def squares(block: Data) -> tuple[Tensor, Tensor]:
-            weights = row_weights(block)
-            return ((block.y - mean).square() * weights).sum(), (block.y.square() * weights).sum()
+            weights, y = row_weights(block), block.y - linear_offset(block)
+            return ((y - mean).square() * weights).sum(), (y.square() * weights).sum()
 
         centred, uncentred = row_sums(squares, self.rows)
         return float(centred), float(uncentred)
@@ -161,12 +163,14 @@ class WLS(Whitened, RegressionModel):
     def _response_mean(self) -> float:
         def first(block: Data) -> tuple[Tensor, Tensor]:
             weights = row_weights(block)
-            return (block.y * weights).sum(), weights.sum()
+            return ((block.y - linear_offset(block)) * weights).sum(), weights.sum()
 
         total, weight = row_sums(first, self.rows)
         rough = float(total / weight)
         # a second pass about the rough mean: the first loses digits when the response is far from zero
-        rest, weight = row_sums(lambda b: (((b.y - rough) * row_weights(b)).sum(), row_weights(b).sum()), self.rows)
+        rest, weight = row_sums(
+            lambda b: (((b.y - linear_offset(b) - rough) * row_weights(b)).sum(), row_weights(b).sum()), self.rows
+        )
         return rough + float(rest / weight)
 
     def dispersion(self, fit: Fit) -> float:
@@ -197,12 +201,13 @@ class WLS(Whitened, RegressionModel):
             weights, frequency = block.get("weights"), block.get("freq_weights")
             if weights is None:
                 return (block.y.new_zeros(()),)
-            return ((weights.log() if frequency is None else weights.log() * frequency).sum(),)
+            values = log_weights(weights)
+            return ((values if frequency is None else values * frequency).sum(),)
 
-        (log_weights,) = row_sums(logs, self.rows)
+        (total_log,) = row_sums(logs, self.rows)
         quadratic = ssr / variance if variance > 0 else self.nobs
         logarithm = math.log(2 * math.pi * variance) if variance > 0 else -math.inf
-        return -0.5 * (self.nobs * logarithm + quadratic - float(log_weights))
+        return -0.5 * (self.nobs * logarithm + quadratic - float(total_log))
 
     def loglike_rows(self, fit: Fit) -> Tensor:
         scale = torch.full((self.rows.n,), self.ssr_at(fit) / fit.nobs, dtype=torch.float64, device=self.rows.device)

@@ -190,7 +190,8 @@ class LinearResults(LinearComparisons, PartialPlots, Results):
     def observation_variance(self, data: Data) -> Array | None:
         weights = data.get("weights")
         ones = np.ones(data.n) if weights is None else weights.cpu().numpy()
-        return self.scale / ones
+        with np.errstate(divide="ignore"):
+            return self.scale / ones
 
     def summary(
         self,
