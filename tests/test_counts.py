@@ -16,7 +16,7 @@ from statsmodels.tools.sm_exceptions import ModelWarning
 
 import torchmle as tm
 import torchmle.formula.api as smf
-from torchmle.errors import BoundaryWarning, ConvergenceWarning
+from torchmle.errors import BoundaryWarning, ConvergenceWarning, SpecificationWarning
 from torchmle.models.count_distributions import GeneralizedPoissonCounts, NegativeBinomialCounts, PoissonCounts
 from torchmle.models.zero_inflation import ZeroInflatedCounts
 from torchmle.optim import Status
@@ -334,8 +334,33 @@ def test_a_degenerate_generalized_poisson_does_not_claim_a_maximum():
     df = pd.DataFrame({"x": np.tile([0.0, 1.0], 40), "y": np.full(80, 3.0)})
     with pytest.warns(ConvergenceWarning):
         res = tm.GeneralizedPoisson.from_formula("y ~ x", df).fit(disp=False)
-    assert not res.converged
+    assert not res.converged and res.optim.status is Status.EDGE
     assert any("end of its range" in problem for problem in res.problems())
+
+
+GENERALIZED = [(tm.GeneralizedPoisson, 1), (tm.GeneralizedPoisson, 2), (tm.ZeroInflatedGeneralizedPoisson, 2)]
+
+
+@pytest.mark.parametrize(("model", "p"), GENERALIZED, ids=["gp-1", "gp-2", "inflated"])
+def test_a_negative_alpha_says_what_its_probabilities_add_up_to(model, p):
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame({"x": rng.normal(size=150)})
+    df["mild"], df["y"] = rng.binomial(12, 0.25, 150), np.round(np.exp(1 + 0.3 * df["x"]))
+    zeros = (rng.random(150) < 0.4) & (model is tm.ZeroInflatedGeneralizedPoisson)
+    df.loc[zeros, ["mild", "y"]] = 0
+    with pytest.warns(SpecificationWarning, match="alpha is negative"):
+        res = model.from_formula("y ~ x", df, p=p).fit(disp=False)
+    total = np.asarray(res.predict(which="prob", y_values=np.arange(60))).sum(1)
+    if zeros.any():  # those of the counts before inflation
+        share = 1 - np.asarray(res.predict(which="prob-main"))
+        total = (total - share) / (1 - share)
+    np.testing.assert_allclose(res.probabilities, [total.min(), total.max()], rtol=1e-9)
+    assert any("compare with no other model" in problem for problem in res.problems())
+    mild = model.from_formula("mild ~ x", df, p=p).fit(disp=False)
+    assert mild.params["alpha"] < 0 and not mild.problems()
+    if not zeros.any():
+        total = np.asarray(mild.predict(which="prob", y_values=np.arange(60))).sum(1)
+        np.testing.assert_allclose(mild.probabilities, [total.min(), total.max()], rtol=1e-9)
 
 
 @pytest.mark.slow

@@ -4,43 +4,21 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-import numpy as np
-
+from .consul import Consul, ConsulResults
 from .count_distributions import GeneralizedPoissonCounts
-from .count_results import DispersedResults
 from .counts import CountModel
 
-EDGE = (
-    0.01  # of what must be positive, relative to where alpha is zero, that says that alpha is at the end of its range
-)
+
+class GeneralizedPoissonResults(ConsulResults):
+    """A generalized Poisson regression; it says when alpha is negative, and when it is at the end of its range."""
 
 
-class GeneralizedPoissonResults(DispersedResults):
-    """A generalized Poisson regression; it says when alpha is at the end of its range."""
-
-    def problems(self) -> list[str]:
-        found = super().problems()
-        if self.converged or self.model._rows is None or not self._room < EDGE:
-            return found
-        return [
-            *found,
-            "alpha is at the end of its range, where the counts could not vary less in some row: this distribution has no "
-            "maximum of the likelihood inside; use Poisson, or another p",
-        ]
-
-    @property
-    def _room(self) -> float:
-        """The smallest of ``1 + c`` and ``1 + c y / mu`` over the rows, ``c = alpha mu^(p - 1)``; 1 without dispersion."""
-        mu, y = np.asarray(self.predict()), self.model.endog
-        c = self.params_array[self.names.index("alpha")] * mu ** (self.model.p - 1) if "alpha" in self.names else 0 * mu
-        return float(np.minimum(1 + c, 1 + c * y / mu).min())
-
-
-class GeneralizedPoisson(CountModel):
+class GeneralizedPoisson(Consul, CountModel):
     """Generalized Poisson regression: ``E[y] = mu = exp(X b + offset) * exposure``, ``V = mu (1 + alpha mu^(p - 1))^2``.
 
     Alpha is negative where the counts vary less than Poisson's.  It is bounded there: ``1 + alpha mu^(p - 1)`` and
-    ``mu + alpha mu^(p - 1) y`` must be positive in every row.
+    ``mu + alpha mu^(p - 1) y`` must be positive in every row.  That ends the range of the counts, and their probabilities no
+    longer add up to one (Consul and Jain 1973): the results say to what, and a fit warns where it is far from one.
 
     Parameters
     ----------

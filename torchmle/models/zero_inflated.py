@@ -13,6 +13,7 @@ from ..data import Data
 from ..null import constant_only
 from ..parameters import Block, Parameters, Values
 from ..structured import Coefficients
+from .consul import Consul, ConsulResults
 from .count_distributions import CountDistribution, GeneralizedPoissonCounts, NegativeBinomialCounts, PoissonCounts
 from .count_results import DispersedResults
 from .counts import CountModel
@@ -192,7 +193,11 @@ class ZeroInflatedNegativeBinomialP(ZeroInflation, CountModel):
         self.inflate(NegativeBinomialCounts(float(self.p)), settings.get("inflation", "logit"))
 
 
-class ZeroInflatedGeneralizedPoisson(ZeroInflation, CountModel):
+class ZeroInflatedGeneralizedResults(ZeroInflatedResults, ConsulResults):
+    """Generalized Poisson counts with added zeros."""
+
+
+class ZeroInflatedGeneralizedPoisson(Consul, ZeroInflation, CountModel):
     """Generalized Poisson counts with added zeros; see `ZeroInflatedPoisson` and `GeneralizedPoisson`.
 
     Parameters
@@ -205,7 +210,7 @@ class ZeroInflatedGeneralizedPoisson(ZeroInflation, CountModel):
 
     parameters = ZeroInflatedCounts(GeneralizedPoissonCounts()).parameters
     settings: ClassVar[tuple[str, ...]] = ("inflation", "p")
-    results_class = ZeroInflatedResults
+    results_class = ZeroInflatedGeneralizedResults
 
     def configure(self, **settings: Any) -> None:
         self.p = settings.get("p", 2)

@@ -60,9 +60,10 @@ class Status(Enum):
         "parameter at its limit."
     )
     EDGE = (
-        "Not converged: at the edge of the model's domain, where a predicted mean or probability is at the end of its range, "
-        "the log-likelihood still rises. The estimates are the best within the domain; they have no standard errors there. "
-        "Use a link that keeps means in their range, or leave out or join the categories concerned."
+        "Not converged: at the edge of the model's domain, where a predicted mean, probability or variance is at the end of its "
+        "range, the log-likelihood still rises. The estimates are the best found within the domain; they have no standard "
+        "errors there. Use a link that keeps means in their range, leave out or join the categories concerned, or use a "
+        "simpler distribution."
     )
     METHOD_FAILED = (
         "Not converged: the method ended away from a maximum, and Newton steps from its best point did not reach one. "
