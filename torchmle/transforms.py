@@ -8,6 +8,7 @@ model's link is such a map read from the other side: ``mu = Log()(eta)`` is the 
 from __future__ import annotations
 
 import math
+from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -201,34 +202,39 @@ class Power(Transform):
         return f"Power({self.power:g})"
 
 
-class Inverse(Power):
+class OfFixedPower:
+    """A power function under its own name; what makes one of `Power`, here and among the links of families.
+
+    Attributes
+    ----------
+    fixed : float
+    """
+
+    fixed: ClassVar[float]
+
+    def __init__(self) -> None:
+        super().__init__(self.fixed)  # type: ignore[call-arg]
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}()"
+
+
+class Inverse(OfFixedPower, Power):
     """1 / natural = real."""
 
-    def __init__(self) -> None:
-        super().__init__(-1.0)
-
-    def __repr__(self) -> str:
-        return "Inverse()"
+    fixed = -1.0
 
 
-class InverseSquared(Power):
+class InverseSquared(OfFixedPower, Power):
     """1 / natural**2 = real."""
 
-    def __init__(self) -> None:
-        super().__init__(-2.0)
-
-    def __repr__(self) -> str:
-        return "InverseSquared()"
+    fixed = -2.0
 
 
-class Sqrt(Power):
+class Sqrt(OfFixedPower, Power):
     """sqrt(natural) = real."""
 
-    def __init__(self) -> None:
-        super().__init__(0.5)
-
-    def __repr__(self) -> str:
-        return "Sqrt()"
+    fixed = 0.5
 
 
 class Interval(Transform):

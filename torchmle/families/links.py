@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from .. import transforms
-from ..transforms import Transform
+from ..transforms import OfFixedPower, Transform
 from .arrays import of_arrays
 
 
@@ -173,44 +173,28 @@ class Power(Link):
         return f"Power(power={self.power:g})"
 
 
-class Identity(Power):
+class Identity(OfFixedPower, Power):
     """mu."""
 
-    def __init__(self) -> None:
-        super().__init__(1.0)
-
-    def __repr__(self) -> str:
-        return "Identity()"
+    fixed = 1.0
 
 
-class InversePower(Power):
+class InversePower(OfFixedPower, Power):
     """1 / mu."""
 
-    def __init__(self) -> None:
-        super().__init__(-1.0)
-
-    def __repr__(self) -> str:
-        return "InversePower()"
+    fixed = -1.0
 
 
-class InverseSquared(Power):
+class InverseSquared(OfFixedPower, Power):
     """1 / mu ** 2."""
 
-    def __init__(self) -> None:
-        super().__init__(-2.0)
-
-    def __repr__(self) -> str:
-        return "InverseSquared()"
+    fixed = -2.0
 
 
-class Sqrt(Power):
+class Sqrt(OfFixedPower, Power):
     """sqrt(mu)."""
 
-    def __init__(self) -> None:
-        super().__init__(0.5)
-
-    def __repr__(self) -> str:
-        return "Sqrt()"
+    fixed = 0.5
 
 
 class NegativeBinomial(Link):
