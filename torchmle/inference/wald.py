@@ -154,7 +154,7 @@ class JointTest:
 
 
 def t_test(results: Results, r_matrix: Any, cov_p: Any = None, use_t: bool | None = None) -> TTest:
-    """Test each row of a hypothesis on its own."""
+    """Test each row of a hypothesis on its own; `cov_p` and `use_t` replace the result's own."""
     matrix, values = constraint(results.names, r_matrix)
     covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
     unknown, gone = np.isnan(np.diag(covariance)), np.isnan(results.params_array)

@@ -84,13 +84,4 @@ class LinearComparisons:
         """Leverages, studentised residuals, Cook's distances, DFFITS, DFBETAS of each row."""
         return influence.OLSInfluence(self)
 
-    def outlier_test(
-        self: Any,
-        method: str = "bonf",
-        alpha: float = 0.05,
-        labels: Any = None,
-        order: bool = False,
-        cutoff: float | None = None,
-    ) -> Any:
-        """Tests of each row for lying off the others' regression; see `torchmle.inference.influence.outlier_test`."""
-        return influence.outlier_test(self, method, alpha, labels, order, cutoff)
+    outlier_test = influence.outlier_test
