@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Data
-from ..influence_plots import InfluencePlots
 from ..sandwich import leverage
 from ..sums import row_map
 from .distributions import f_tail, two_sided
+from .measures import Measures
 from .multiple import adjusted
 
 if TYPE_CHECKING:
@@ -27,10 +27,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-class OLSInfluence(InfluencePlots):
+class OLSInfluence(Measures):
     """Leverages, studentised residuals and what follows from leaving out single rows.
-
-    Names are statsmodels'.  Rows are those of the fit; arrays have shape (n,) unless said otherwise.
 
     Attributes
     ----------
@@ -48,16 +46,6 @@ class OLSInfluence(InfluencePlots):
         self.model_class = type(results.model)
         self.nobs, self.k_vars = results.nobs, int(results.fit.rank)
         self.scale = results.mse_resid
-
-    @property
-    def endog(self) -> Array:
-        """The response."""
-        return self.results.model.endog
-
-    @property
-    def exog(self) -> Array:
-        """The design, (n, columns)."""
-        return self.results.model.exog
 
     @property
     def resid(self) -> Any:

@@ -20,11 +20,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Data
-from ..influence_plots import InfluencePlots
 from ..linalg import invert_information
 from ..sums import row_map, weighted
 from .distributions import f_tail
 from .gradients import mean_gradients, response_gradients
+from .measures import Measures
 from .prediction import Prediction
 
 if TYPE_CHECKING:
@@ -33,10 +33,8 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 
 
-class MLEInfluence(InfluencePlots):
+class MLEInfluence(Measures):
     """Leverages, one-step changes of the estimates and what follows from them.
-
-    Names are statsmodels'.  Rows are those of the fit; arrays have shape (n,) unless said otherwise.
 
     Attributes
     ----------
@@ -52,16 +50,6 @@ class MLEInfluence(InfluencePlots):
         self.k_params, self.scale = len(results.names), results.scale
 
     # -- the fit ---------------------------------------------------------------------------------------------------
-
-    @property
-    def endog(self) -> Array:
-        """The response."""
-        return self.results.model.endog
-
-    @property
-    def exog(self) -> Array:
-        """The main design, (n, columns)."""
-        return self.results.model.exog
 
     @property
     def cov_params(self) -> Array:
