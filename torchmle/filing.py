@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import replace
-from io import BytesIO
 from typing import Any
 
 import pandas as pd
@@ -29,7 +28,7 @@ class Filing:
     def __reduce_ex__(self: Any, protocol: Any) -> Any:
         if self.model.has_rows:
             return super().__reduce_ex__(protocol)
-        return _from_bytes, (_to_bytes(self),)  # what a file holds is all there is, in a third of the space
+        return io.from_bytes, (io.to_bytes(self),)  # what a file holds is all there is, in a third of the space
 
     def __copy__(self: Any) -> Any:
         other = object.__new__(type(self))
@@ -74,16 +73,6 @@ def unlabelled(results: Any) -> Any:
         del vars(other)[name]
     vars(other)["fit"] = fit
     return other
-
-
-def _to_bytes(results: Any) -> bytes:
-    stream = BytesIO()
-    io.save(results, stream)
-    return stream.getvalue()
-
-
-def _from_bytes(content: bytes) -> Any:
-    return io.load(BytesIO(content))
 
 
 def forget_rows(results: Any) -> None:

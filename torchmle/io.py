@@ -92,6 +92,18 @@ def load(path: Any, model: type | None = None) -> Results:
     return _rebuild(tensors, scalars, model or find_class(scalars["origin"]))
 
 
+def to_bytes(results: Results) -> bytes:
+    """What `save` writes."""
+    stream = io.BytesIO()
+    save(results, stream)
+    return stream.getvalue()
+
+
+def from_bytes(content: bytes) -> Results:
+    """The result of `to_bytes`. Pickles name this function, so it keeps its place."""
+    return load(io.BytesIO(content))
+
+
 def _opened(path: Any) -> Any:
     """What zipfile takes: a path, or a file that is open already."""
     return path if hasattr(path, "read") or hasattr(path, "write") else Path(path)
