@@ -194,6 +194,25 @@ def gamma_data(rng, n):
     return df.assign(y=rng.gamma(2.0, np.exp(-mean(df))))
 
 
+def positive_data(draw):
+    """Positive responses with mean ``years exp(line + off)``, of a variance that falls with `precision`."""
+
+    def make(rng, n):
+        df = covariates(rng, n).assign(off=rng.normal(0, 0.3, n), years=rng.uniform(0.5, 3, n))
+        df["precision"] = rng.uniform(0.5, 2, n)
+        return df.assign(y=draw(rng, df["years"] * np.exp(mean(df) + df["off"]), df["precision"].to_numpy()))
+
+    return make
+
+
+def tweedie_draw(rng, mu, precision, power=1.5, scale=0.8):
+    """Sums of a Poisson number of gammas (Jorgensen 1987)."""
+    scale = scale / precision
+    number = rng.poisson(mu ** (2 - power) / (scale * (2 - power)))
+    shape = np.maximum(number, 1) * (2 - power) / (power - 1)
+    return np.where(number > 0, rng.gamma(shape, scale * (power - 1) * mu ** (power - 1)), 0.0)
+
+
 def gumbel_data(rng, n):
     df = covariates(rng, n)
     return df.assign(y=mean(df) + np.exp(0.2 + 0.6 * df["w"]) * rng.gumbel(size=n))
@@ -305,6 +324,29 @@ def poisson_rows(df, p):
     return stats.poisson.logpmf(df["y"], df["years"] * np.exp(line(df, p) + df["off"]))
 
 
+def exposed_mean(df, p):
+    return df["years"] * np.exp(line(df, p) + df["off"])
+
+
+def gamma_rows(df, p, scale):
+    shape = df["precision"] / scale
+    return stats.gamma.logpdf(df["y"], shape, scale=exposed_mean(df, p) / shape)
+
+
+def inverse_gaussian_rows(df, p, scale):
+    size, mu = df["precision"] / scale, exposed_mean(df, p)
+    return stats.invgauss.logpdf(df["y"], mu / size, scale=size)
+
+
+def tweedie_rows(df, p, scale, power=1.5):
+    """The compound density, summed over the number of gammas."""
+    scale, mu = (scale / df["precision"]).to_numpy()[:, None], exposed_mean(df, p).to_numpy()[:, None]
+    rate, y, number = mu ** (2 - power) / (scale * (2 - power)), df["y"].to_numpy()[:, None], np.arange(1, 400)
+    shape, unit = number * (2 - power) / (power - 1), scale * (power - 1) * mu ** (power - 1)
+    parts = stats.poisson.logpmf(number, rate) + stats.gamma.logpdf(np.where(y > 0, y, 1.0), shape, scale=unit)
+    return np.where(y[:, 0] > 0, special.logsumexp(parts, axis=1), -rate[:, 0])
+
+
 def several_rows(df, p, columns):
     means = [p[f"{y}[Intercept]"] + sum(p[f"{y}[{name}]"] * df[name] for name in columns) for y in ("a", "b")]
     covariance = [[p["cov[a, a]"], p["cov[b, a]"]], [p["cov[b, a]"], p["cov[b, b]"]]]
@@ -354,6 +396,9 @@ class Problem:
         Parameters that are multiplied by c when the response is; None when the family is not closed under scaling.
     centres : bool
         Whether the linear predictors may have columns that lie 1e8 standard deviations from zero.
+    disperses : bool
+        Whether a dispersion is estimated beside the likelihood: laws of likelihoods are then laws at a dispersion held, which
+        `rows` take as a third argument.
     """
 
     name: str
@@ -367,6 +412,11 @@ class Problem:
     reordered: str = ""
     scales: tuple[str, ...] | None = None
     centres: bool = True
+    disperses: bool = False
+
+    def held(self, res):
+        """The dispersion of a fit, to hold it while parameters move; nothing where there is none."""
+        return {"scale": float(res.scale)} if self.disperses else {}
 
     def frame(self, seed=0, n=240):
         return self.make(np.random.default_rng(seed), n)
@@ -383,6 +433,7 @@ class Problem:
 
 LINE = {"Intercept": 1.0, "x": 0.5, "w": -0.3}
 EXPOSED = {"offset": "off", "exposure": "years"}
+DISPERSED = {**EXPOSED, "var_weights": "precision"}
 INFLATION = {"inflate_Intercept": -0.7, "inflate_w": 0.9}
 BINARY = {"Intercept": -0.5, "x": 1.0, "w": -0.6}
 HAZARD = {**LINE, "Intercept": -1.0}
@@ -414,6 +465,15 @@ PROBLEMS = [
             {**EXPOSED, "family": families.NegativeBinomial(alpha=0.5)}, {"method": "newton"}, reordered="y ~ w + x"),
     Problem("glm-cloglog", tm.GLM, "y ~ x + w", binary_data(cloglog), BINARY, binary_rows(cloglog),
             {"family": families.Binomial(families.links.CLogLog())}, {"method": "newton"}, reordered="y ~ w + x"),
+    Problem("glm-gamma", tm.GLM, "y ~ x + w", positive_data(lambda rng, mu, w: rng.gamma(2 * w, mu / (2 * w))), LINE, gamma_rows,
+            {**DISPERSED, "family": families.Gamma(families.links.Log())}, {"method": "newton"}, reordered="y ~ w + x",
+            disperses=True),
+    Problem("glm-inverse-gaussian", tm.GLM, "y ~ x + w", positive_data(lambda rng, mu, w: rng.wald(mu, 8 * w)), LINE,
+            inverse_gaussian_rows, {**DISPERSED, "family": families.InverseGaussian(families.links.Log())},
+            {"method": "newton"}, reordered="y ~ w + x", disperses=True),
+    Problem("glm-tweedie", tm.GLM, "y ~ x + w", positive_data(tweedie_draw), LINE, tweedie_rows,
+            {**DISPERSED, "family": families.Tweedie(families.links.Log(), var_power=1.5)}, {"method": "newton"},
+            reordered="y ~ w + x", disperses=True),
     Problem("logit", tm.Logit, "y ~ x + w", binary_data(special.expit), BINARY, binary_rows(special.expit), reordered="y ~ w + x"),
     Problem("probit", tm.Probit, "y ~ x + w", binary_data(special.ndtr), BINARY, binary_rows(special.ndtr),
             reordered="y ~ w + x"),

@@ -417,3 +417,18 @@ def test_no_start_no_standard_errors():
     with pytest.warns(ConvergenceWarning, match="no parameters at which"):
         res = glm("y ~ x", frame, F.Binomial(L.Identity()), offset="far")
     assert not res.converged and np.isnan(res.llf) and np.isnan(res.bse).all()
+
+
+def test_derivatives_of_a_result_are_at_its_dispersion():
+    """With the deviance's dispersion, or parameters held: minus the inverse of the Hessian is the covariance printed."""
+    rng = np.random.default_rng(3)
+    df = pd.DataFrame({"x": rng.normal(size=60), "w": rng.normal(size=60)})
+    df["y"] = rng.gamma(2, np.exp(0.3 * df["x"]))
+    model = tm.GLM.from_formula("y ~ x + w", df, family=F.Gamma(L.Log()))
+    for told, free in (({"scale": "dev"}, [0, 1, 2]), ({"fix": {"w": 0.2}}, [0, 1]), ({"scale": 0.7}, [0, 1, 2])):
+        res = model.fit(method="newton", **told)
+        information = -res.hessian()[np.ix_(free, free)]
+        np.testing.assert_allclose(
+            np.linalg.inv(information), res.cov_params().to_numpy()[np.ix_(free, free)], rtol=1e-8
+        )
+        np.testing.assert_allclose(res.score_obs() * res.scale, model.score_obs(res.params, scale=1.0), rtol=1e-12)

@@ -72,6 +72,17 @@ class GLMResults(PartialPlots, Results):
             "iteration": self.optim.iterations,
         }
 
+    # -- derivatives at the estimate, at the dispersion of the fit ---------------------------------------------
+
+    def score(self) -> Array:
+        return np.asarray(self.model.score(self._with_zeros(), scale=self.scale))
+
+    def hessian(self) -> Array:
+        return np.asarray(self.model.hessian(self._with_zeros(), scale=self.scale))
+
+    def score_obs(self) -> Array:
+        return np.asarray(self.model.score_obs(self._with_zeros(), scale=self.scale))
+
     # -- goodness of fit ---------------------------------------------------------------------------------------
 
     @cached_property
