@@ -537,3 +537,17 @@ def test_t44_counts_of_zero_and_extreme_predictors(df):
         model.loglike([30.0, 2.0]), (df["yp"] * eta - np.exp(eta) - [math.lgamma(y + 1) for y in df["yp"]]).sum(), 1e-13
     )
     assert total_weight(model.rows) == 60
+
+
+def test_counts_of_millions_converge():
+    """Terms of 1e8 in a log-likelihood of -400 round to 1e-8, which is no reason to doubt a maximum."""
+    rng = np.random.default_rng(111)
+    n, k = 200, 2
+    assert (n, k) == (rng.choice([30, 200, 2000]), rng.integers(1, 8))
+    x = np.column_stack([np.ones(n), rng.normal(size=(n, k)) * rng.choice([0.1, 1, 3])])
+    truth, offset = rng.normal(size=k + 1) * rng.choice([0.1, 0.5, 1.5]), rng.normal(size=n) * rng.choice([0, 1, 4])
+    y = rng.poisson(np.exp(np.clip(x @ truth + offset, -20, 15))).astype(float)
+    assert y.max() > 3e6
+    res = tm.Poisson(y, x, offset=offset).fit(disp=False)
+    assert res.converged
+    assert np.abs(res.score() * res.bse).max() < 1e-7

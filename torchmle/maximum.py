@@ -17,7 +17,7 @@ from .errors import FitInterrupted, RankError
 from .linalg import invert_information
 from .objective import Objective
 from .optim import Optimum
-from .optim.verdict import beyond, quadratic, scaled_information
+from .optim.verdict import well_conditioned
 from .sampling import start_from_sample
 
 if TYPE_CHECKING:
@@ -162,11 +162,7 @@ def null_directions(model: LikelihoodModel, z: Tensor, dropped: tuple[int, ...])
 
 def _singular(objective: Objective, start: Tensor) -> bool:
     """Whether the information at a point is as good as singular."""
-    if objective.size == 0:
-        return False
-    _, gradient, hessian = objective.hessian(start)
-    model = quadratic(gradient, hessian)
-    return model.factor is None or beyond(SUSPICIOUS, scaled_information(hessian, model.scale), model.factor)
+    return objective.size > 0 and not well_conditioned(-objective.hessian(start)[2], SUSPICIOUS)
 
 
 def nearest(objective: Objective, z: Tensor) -> Tensor:

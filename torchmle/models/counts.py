@@ -207,14 +207,14 @@ class Poisson(CountModel):
     family: ClassVar[Family] = families.Poisson()
 
     def start(self) -> Tensor:
-        """A weighted regression of ``log m`` on X with weights m, ``m = (y + mean) / 2``: one scoring step."""
+        """One scoring step from means m halfway between the response and its mean: ``log m + (y - m) / m`` on X, weights m."""
         if "mu" not in self.rows.x:
             return super(CountModel, self).start()
         mean = count_starts.mean_response(self)
 
         def working(block: Data) -> tuple[Tensor, Tensor]:
             middle = (block.y + mean) / 2
-            return middle, middle.log() - linear_offset(block)
+            return middle, middle.log() + (block.y - middle) / middle - linear_offset(block)
 
         start = torch.zeros(self.layout.size, dtype=torch.float64)
         if mean > 0:

@@ -32,6 +32,7 @@ LONGEST = 2.0**60
 RUNAWAY = 1e50  # no parameter of a usable model, nor its information, is that large
 STALLED = 4  # steps in a row that leave the decrement where it was
 STALL_BELOW = 1e-3  # decrement above which slow progress is not rounding error
+UNFELT = 1e-7  # fall of the log-likelihood that no statistic feels; counts of millions round to as much
 
 
 class Ending(NamedTuple):
@@ -214,7 +215,7 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point, to
         trial = search.hessian(point.x + model.direction)
         if not trial.finite:
             break
-        if trial.value < point.value - max(tol, ROUGH * allowance(point.value)):
+        if trial.value < point.value - max(tol, UNFELT, ROUGH * allowance(point.value)):
             return Ending(point, model, Status.PRECISION)
         if not parabolic(model, trial):
             return Ending(point, model, Status.DIVERGING)

@@ -123,6 +123,15 @@ def condition_of(information: Tensor) -> float:
     return math.inf if failed.item() else condition(scaled, factor)
 
 
+def well_conditioned(information: Tensor, limit: float) -> bool:
+    """Is a matrix finite and positive definite, with a condition number of at most a limit on a unit diagonal?"""
+    if not bool(torch.isfinite(information).all()):
+        return False
+    scaled = scaled_information(-information, information.diagonal().rsqrt())
+    factor, failed = torch.linalg.cholesky_ex(scaled)
+    return not failed.item() and not beyond(limit, scaled, factor)
+
+
 def beyond(limit: float, scaled: Tensor, factor: Tensor) -> bool:
     """Is the condition number of a matrix with a unit diagonal larger than a limit?  Its Cholesky factor mostly says no."""
     suspicious = factor.diagonal().min().item() ** 2 * limit < PIVOT_MARGIN
