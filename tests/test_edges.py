@@ -279,7 +279,10 @@ def test_row_arguments_a_model_cannot_have(df, name, arguments, error, words):
         ({"method": "newtonn"}, ValueError, "method must be one of: newton"),
         ({"fix": {"q": 1.0}}, ValueError, "no parameter 'q'; the parameters are Intercept, x"),
         ({"start_params": [1.0]}, ValueError, "params has 1 values; the model has 2"),
+        ({"start_params": [1.0, np.nan]}, ValueError, "start_params must be finite"),
+        ({"start_params": {"x": 1.0}}, TypeError, "not a dict"),
         ({"maxiters": 3}, TypeError, "maxiter"),
+        ({"cov_type": "cluster", "cov_kwds": "g"}, TypeError, "cov_kwds must be a dict of options .*, not 'g'"),
     ],
 )
 def test_options_a_fit_does_not_have(df, options, error, words):
@@ -306,6 +309,14 @@ def test_one_cluster_is_none(df):
         ([1.0, 2, 3], [["a"], ["b"], ["c"]], (ValueError, TypeError), "a|object|string"),
         ([1.0, 2, 3j], np.ones((3, 1)), TypeError, "complex"),
         ([], np.ones((0, 1)), ValueError, "no rows"),
+        ([1.0, 2, 3], np.ones((3, 0)), ValueError, "exog has no columns"),
+        ([1.0, 2, 3], pd.DataFrame({"k": 1.0, "g": ["a", "b", "c"]}), ValueError, "column 'g': could not convert"),
+        (
+            [1.0, 2, 3],
+            pd.DataFrame({"k": 1.0, "day": pd.date_range("2024-01-01", periods=3)}),
+            ValueError,
+            "'day' to float: .*dates",
+        ),
     ],
 )
 def test_arrays_that_are_no_data(endog, exog, error, words):
@@ -326,6 +337,41 @@ def test_a_formula_needs_a_response_and_data(df):
         tm.OLS.from_formula("y ~ x +", df)
     with pytest.raises((FormulaError, TypeError)):
         tm.OLS.from_formula("y ~ x", None)
+
+
+@pytest.mark.parametrize(
+    ("right", "words"),
+    [
+        ("g2^2", "'g2 . 2': . is no power in Python; write I.x..2."),  # for whole numbers Python would take it as bits
+        ("factor(g)", r"no function 'factor' in formulas; write C\("),
+        ("log(z)", r"no function 'log' in formulas; write np.log\("),
+        ("ns(x, 3)", r"no function 'ns' in formulas; write cr\("),
+        (".", "name the columns"),
+        ("my x", r"not a valid expression: .*written Q\('name'\)"),
+        ("my.x", r"no variable 'my'; did you mean .*Q\('my.x'\)"),
+    ],
+)
+def test_formulas_as_r_has_them(df, right, words):
+    with pytest.raises(FormulaError, match=words):
+        tm.OLS.from_formula(f"y ~ {right}", df.assign(**{"g2": np.arange(len(df)), "my.x": df["x"]}))
+
+
+def test_intervals_of_a_level_in_percent_are_refused(df):
+    res = tm.Poisson.from_formula("c ~ x", df).fit(disp=False)
+    for asked in (
+        res.conf_int,
+        res.t_test("x = 0").conf_int,
+        lambda alpha: res.get_prediction(df).summary_frame(alpha=alpha),
+    ):
+        with pytest.raises(ValueError, match="alpha must lie between 0 and 1 .*not 95"):
+            asked(alpha=95)
+    with pytest.raises(ValueError, match="alpha must be positive and finite, not -1"):
+        tm.families.NegativeBinomial(alpha=-1)
+
+
+def test_names_of_columns_with_two_levels_are_joined(df):
+    res = tm.OLS(df["y"], pd.concat({"mean": df[["x", "z"]]}, axis=1)).fit()
+    assert res.names == ["mean_x", "mean_z"]  # statsmodels' names
 
 
 def test_predictions_of_what_is_not_there(df):

@@ -250,7 +250,7 @@ def test_a_column_hides_the_callers_variable_and_that_hides_patsys():
         ("y ~ xx", r"no variable 'xx'; did you mean 'x'"),
         ("y ~ G", r"no variable 'G'; did you mean 'g'"),
         ("y ~ quite_unlike_it", r"no variable 'quite_unlike_it'; known: y, x, w"),
-        ("y ~ Q('weight')", r"no variable 'weight'; did you mean 'weight kg'"),
+        ("y ~ Q('weight')", r"no variable 'weight'; did you mean Q.'weight kg'."),
         ("y ~ centre(x)", r"no function 'centre'; did you mean 'center'"),
         ("y ~ np.logg(x)", r"cannot evaluate 'np.logg\(x\)': AttributeError"),
         ("y ~ x +", r"cannot parse the formula 'y ~ x \+'"),

@@ -10,7 +10,8 @@ import pytest
 import torch
 from formula_frame import build, frame, x_of
 
-from torchmle.errors import FormulaError
+from torchmle.errors import FormulaError, SpecificationWarning
+from torchmle.formula import caller_environment, design_from_formula
 
 
 @pytest.fixture
@@ -176,3 +177,22 @@ def test_a_nan_in_a_list_of_strings_is_missing_not_a_level():
         build("y ~ 1", data, arguments={"groups": g}),
     ):
         assert rows.dropped == 1 and not any("nan" in name for name in rows.design.columns["mu"])
+
+
+DISGUISED = {
+    "dates": (pd.date_range("2024-01-01", periods=30), "dates or times"),
+    "lengths of time": (pd.to_timedelta(np.arange(30), unit="h"), "dates or times"),
+    "text": ([f"{v / 7:.4f}" for v in range(29)] + ["unknown"], "numbers written as text .such as '0.0000'."),
+}
+
+
+@pytest.mark.parametrize("kind", DISGUISED)
+def test_numbers_in_disguise_enter_as_factors_with_a_warning(kind):
+    values, words = DISGUISED[kind]
+    df = pd.DataFrame({"x": values, "y": np.arange(30.0)})
+    with pytest.warns(SpecificationWarning, match=f"'x' holds {words}, so that it enters as a factor of 30 levels"):
+        rows = design_from_formula({"mu": "y ~ x"}, df, env=caller_environment())
+    assert len(rows.design.columns["mu"]) == 30
+    few = pd.DataFrame({"x": ["1", "2", "3"] * 10, "y": np.arange(30.0)})
+    design_from_formula({"mu": "y ~ x"}, few, env=caller_environment())  # codes are no numbers: no warning
+    design_from_formula({"mu": "y ~ C(x)"}, df, env=caller_environment())  # asked for

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -19,6 +20,8 @@ class Derivatives:
     def _z(self: Any, params: Any) -> Tensor:
         if isinstance(params, pd.Series) and set(params.index) == set(self.layout.names):
             params = params[list(self.layout.names)].to_numpy()
+        if isinstance(params, Mapping):
+            raise TypeError("params must be an array or a Series of every parameter, not a dict")
         natural = torch.as_tensor(params, dtype=torch.float64).reshape(-1)
         if len(natural) != len(self.layout.names):
             raise ValueError(f"params has {len(natural)} values; the model has {len(self.layout.names)} parameters")

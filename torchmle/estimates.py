@@ -17,7 +17,7 @@ from .covariance import Covariance, Estimate
 from .errors import HessianInversionWarning
 from .fit import Fit
 from .inference import profile
-from .inference.distributions import quantile, two_sided
+from .inference.distributions import critical_value, two_sided
 from .inference.intervals import wald_intervals
 from .optim import Optimum
 
@@ -225,7 +225,7 @@ class Estimates:
             raise ValueError(f"method must be 'wald' or 'profile', not {method!r}")
         if method == "profile":
             return profile.intervals(self, alpha)  # type: ignore[arg-type]
-        q = quantile(1 - alpha / 2, self.df_inference if self.use_t else None)
+        q = critical_value(alpha, self.df_inference if self.use_t else None)
         return wald_intervals(self.params_array, self._bse, self.model.layout.scales(), q)
 
     # -- what was computed -------------------------------------------------------------------------------------

@@ -64,7 +64,7 @@ def maximum(
             raise FitInterrupted(str(stop), stop.optimum, _reached(model, objective, stop.optimum)) from None
 
     try:
-        z = None if start_params is None else model._z(start_params)
+        z = None if start_params is None else _start_of(model, start_params)
         objective, optimum = solve(restrictions, z)
     except FitInterrupted:
         raise
@@ -73,6 +73,13 @@ def maximum(
     if not restrictions.bounds:
         return objective, optimum
     return within_bounds(restrictions, objective, optimum, solve)
+
+
+def _start_of(model: LikelihoodModel, start_params: Any) -> Tensor:
+    z = model._z(start_params)
+    if not bool(torch.isfinite(torch.as_tensor(start_params, dtype=torch.float64)).all()):
+        raise ValueError(f"start_params must be finite, not {list(start_params)}")
+    return z
 
 
 def _reached(model: LikelihoodModel, objective: Objective, optimum: Optimum | None) -> dict[str, float] | None:

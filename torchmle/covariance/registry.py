@@ -53,6 +53,8 @@ def choose(cov_type: str | None, cov_kwds: Mapping[str, Any] | None = None) -> C
         names = ", ".join(SPELLINGS.get(name, name) for name in KINDS)
         raise ValueError(f"cov_type not recognized: {cov_type!r}; choose from {names}")
     kind, settings = KINDS[key]
+    if not isinstance(cov_kwds or {}, Mapping):
+        raise TypeError(f"cov_kwds must be a dict of options such as {{'groups': 'firm'}}, not {cov_kwds!r}")
     options = dict(cov_kwds or {})
     if "kernel" in kind.options and "weights_func" in options:
         options.setdefault("kernel", options.pop("weights_func"))

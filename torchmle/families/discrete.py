@@ -82,6 +82,8 @@ class NegativeBinomial(Family):
                 stacklevel=2,
             )
         self.alpha = 1.0 if alpha is None else float(alpha)
+        if not 0 < self.alpha < math.inf:
+            raise ValueError(f"alpha must be positive and finite, not {alpha!r}; at 0 counts are Poisson's")
 
     def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
         return mu + self.alpha * mu**2, 1 + 2 * self.alpha * mu

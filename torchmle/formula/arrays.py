@@ -108,7 +108,7 @@ def read_matrix(value: Any) -> _Matrix:
         name = _NOTHING if value.name is None else (str(value.name),)
         return _Matrix(as_double(numeric_array(value)).reshape(-1, 1), name, value.index)
     if isinstance(value, pd.DataFrame):
-        return _Matrix(_frame_values(value), tuple(str(column) for column in value.columns), value.index)
+        return _Matrix(_frame_values(value), tuple(_joined(column) for column in value.columns), value.index)
     if hasattr(value, "to_pandas") and hasattr(value, "columns"):  # polars, pyarrow
         source = Source(value)
         return read_matrix(pd.DataFrame({name: plain(source.column(name)) for name in source.names}))
@@ -125,15 +125,28 @@ def _frame_values(frame: pd.DataFrame) -> Tensor:
     if len(kinds) and kinds <= set("fiub") and all(isinstance(dtype, np.dtype) for dtype in frame.dtypes):
         return as_double(frame.to_numpy(dtype=np.float64))
     out = np.empty(frame.shape)
-    for at in range(frame.shape[1]):
-        out[:, at] = numeric_array(frame.iloc[:, at])
+    for at, name in enumerate(frame.columns):
+        values = numeric_array(frame.iloc[:, at])
+        if values.dtype.kind in "mM":
+            raise ValueError(f"could not convert column {_joined(name)!r} to float: it holds dates or times")
+        try:
+            out[:, at] = values
+        except ValueError as error:
+            raise ValueError(f"column {_joined(name)!r}: {error}") from None
     return as_double(out)
+
+
+def _joined(column: Any) -> str:
+    """The name of a column; of several levels, their names joined as statsmodels joins them."""
+    return "_".join(str(level) for level in column if level) if isinstance(column, tuple) else str(column)
 
 
 def _read_exog(value: Any, n: int) -> _Matrix:
     if value is None:
         return _Matrix(torch.ones(n, 1, dtype=torch.float64), ("const",))
     matrix = read_matrix(value)
+    if not matrix.values.shape[1]:
+        raise ValueError("exog has no columns")
     if len(matrix.values) != n:
         raise ValueError(f"endog and exog matrices are different sizes: {n} and {len(matrix.values)} rows")
     return matrix

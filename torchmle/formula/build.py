@@ -15,7 +15,7 @@ from ..data.tensors import as_double
 from ..errors import FormulaError
 from .coding import Coding, code_terms, without_columns
 from .design import Design, Rows
-from .factor import Evaluated, learn, warn_of_statistics
+from .factor import Evaluated, learn, warn_of_numbers_as_levels, warn_of_statistics
 from .lookup import look_up
 from .matrix import fill
 from .parsing import Parsed, parse_predictors
@@ -88,6 +88,7 @@ def design_from_formula(
     if dropped and missing != "drop":
         raise _incomplete(learned.kept, chosen, source.labels())
     warn_of_statistics(task.right, task.columns, task.constants)
+    warn_of_numbers_as_levels(learned.evaluated)
     design = _design(task, learned, row_names, drop_cols)
     index = source.labels() if learned.kept is None else source.labels()[learned.kept]
     return Rows(_training_data(design, learned, given), index, learned.kept, dropped, design)

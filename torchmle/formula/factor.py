@@ -19,6 +19,8 @@ from .problems import at_rows, shorten
 from .syntax import bare_variable, find_names, parse, statistics_of, without_box
 from .values import AsLevels, Variables, classify
 
+MANY = 10  # levels, from which on dates and texts of numbers are worth a question
+
 
 @dataclass(frozen=True)
 class Factor:
@@ -155,6 +157,35 @@ def _incomplete(value: np.ndarray, code: str, index: pd.Index) -> np.ndarray | N
             f"term {code!r} is infinite in {at_rows(index[infinite])}; drop or change these values, or the transform"
         )
     return ~finite
+
+
+def warn_of_numbers_as_levels(learned: Evaluated) -> None:
+    """Warn of factors that were not asked for: dates, or numbers read as text, most of whose levels occur once."""
+    for code, factor in learned.factors.items():
+        levels = factor.levels
+        if (
+            levels is None
+            or code.startswith("C(")
+            or 2 * len(levels) <= len(learned.values[code])
+            or len(levels) < MANY
+        ):
+            continue
+        what = _numbers_in_disguise(levels)
+        if what is not None:
+            warnings.warn(
+                f"{code!r} holds {what}, so that it enters as a factor of {len(levels)} levels; make it numbers, or write "
+                f"C({code}) if every level shall have a coefficient",
+                SpecificationWarning,
+                stacklevel=frames_inside() + 1,
+            )
+
+
+def _numbers_in_disguise(levels: tuple[Hashable, ...]) -> str | None:
+    if isinstance(levels[0], pd.Timestamp | pd.Timedelta | pd.Period):
+        return "dates or times"
+    texts = pd.Series([level for level in levels if isinstance(level, str)], dtype=object)
+    numbers = pd.to_numeric(texts, errors="coerce").notna().sum()
+    return f"numbers written as text (such as {texts[0]!r})" if 2 * numbers > len(levels) else None
 
 
 def warn_of_statistics(codes: Iterable[str], variables: Container[str], constants: Mapping[str, object]) -> None:

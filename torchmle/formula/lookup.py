@@ -55,6 +55,18 @@ def look_up(
     return columns, kept
 
 
+_OF_R = {
+    "factor": "C(...)", "ordered": "C(...)", "ns": "cr(..., df=)", "relevel": "C(..., Treatment('level'))",
+}  # fmt: skip
+
+
+def _unknown_function(name: str) -> FormulaError:
+    written = _OF_R.get(name) or (f"np.{name}(...)" if callable(getattr(np, name, None)) else None)
+    if written is not None:
+        return FormulaError(f"there is no function {name!r} in formulas; write {written}")
+    return unknown_name(name, [*BUILTINS, "Surv"], role="function")
+
+
 def _refuse_unknown(names: Names, constants: Mapping[str, Any], columns: Mapping[str, Column], source: Source) -> None:
     for name in names.functions:
         if name not in constants and name in LINEAR:
@@ -62,7 +74,7 @@ def _refuse_unknown(names: Names, constants: Mapping[str, Any], columns: Mapping
                 f"{name}(...) is not part of a formula here; pass {name}= beside it, a column's name or values"
             )
         if name not in constants and name not in _PYTHON and name != "Surv":
-            raise unknown_name(name, [*BUILTINS, "Surv"], role="function")
+            raise _unknown_function(name)
     for name in names.variables | names.options:
         if name not in constants and name not in columns and name not in _PYTHON_TYPES:
             raise unknown_name(name, source.names, role="variable")

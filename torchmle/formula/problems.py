@@ -19,7 +19,8 @@ def unknown_name(name: str, known: Iterable[str], role: str = "column") -> Formu
     known = [str(other) for other in known]
     near = [other for other in known if other.lower() == name.lower()]
     near = near or difflib.get_close_matches(name, known, n=3, cutoff=0.6)
-    hint = f"did you mean {' or '.join(repr(other) for other in near)}?" if near else f"known: {shorten(known, 12)}"
+    quoted = [repr(other) if other.isidentifier() or role != "variable" else f"Q({other!r})" for other in near]
+    hint = f"did you mean {' or '.join(quoted)}?" if near else f"known: {shorten(known, 12)}"
     return FormulaError(f"there is no {role} {name!r}; {hint}")
 
 

@@ -44,10 +44,20 @@ def parse(code: str) -> ast.expr:
     try:
         tree = ast.parse(code.strip(), mode="eval")
     except SyntaxError as error:
-        raise FormulaError(f"{code!r} is not a valid expression: {error.msg}") from error
+        hint = (
+            "name the columns" if code.strip() == "." else "a column whose name is no Python name is written Q('name')"
+        )
+        raise FormulaError(f"{code!r} is not a valid expression: {error.msg}; {hint}") from error
+    if any(_is_power_of_r(node) for node in ast.walk(tree)):
+        raise FormulaError(f"{code!r}: ^ is no power in Python; write I(x**2) for a square, (a + b)**2 for products")
     if any(isinstance(node, _REFUSED) for node in ast.walk(tree)):
         raise FormulaError(f"{code!r}: lambdas and comprehensions are not supported in formulas; define a function")
     return tree.body
+
+
+def _is_power_of_r(node: ast.AST) -> bool:
+    """``x^2``, which Python reads as bits: a silent wrong number for whole numbers."""
+    return isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitXor) and isinstance(node.right, ast.Constant)
 
 
 def find_names(codes: Iterable[str], constants: Mapping[str, object] | None = None) -> Names:

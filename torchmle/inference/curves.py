@@ -16,7 +16,7 @@ from ..autodiff import row_slopes
 from ..data import Data
 from ..errors import ModelError
 from ..sums import row_sums
-from .distributions import quantile
+from .distributions import critical_value
 from .prediction import new_rows, prediction
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class SurvivalCurve:
         s = self.survival
         inside = (s > 0) & (s < 1)
         log_s = np.log(np.where(inside, s, 0.5))  # at 0 and 1 there is nothing to be unsure about
-        reach = np.exp(quantile(1 - alpha / 2) * self.se / np.where(inside, -s * log_s, 1.0))
+        reach = np.exp(critical_value(alpha) * self.se / np.where(inside, -s * log_s, 1.0))
         limits = np.column_stack([np.exp(log_s * reach), np.exp(log_s / reach)])
         return np.where(inside[:, None], limits, s[:, None])
 

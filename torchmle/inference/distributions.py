@@ -20,6 +20,19 @@ def quantile(probability: float, df: float | None = None) -> float:
     return float(special.ndtri(probability) if df is None else special.stdtrit(df, probability))
 
 
+def critical_value(alpha: float, df: float | None = None) -> float:
+    """What lies ``P(|T| > c) = alpha`` away, so that intervals of coverage 1 - alpha reach c standard errors.
+
+    Raises
+    ------
+    ValueError
+        An alpha outside 0 … 1, such as a level in percent.
+    """
+    if not 0 <= alpha <= 1:
+        raise ValueError(f"alpha must lie between 0 and 1 (0.05 for intervals of 95 %), not {alpha!r}")
+    return quantile(1 - alpha / 2, df)
+
+
 def chi2_tail(statistic: ArrayLike, df: ArrayLike) -> Array:
     """P(chi2_df > statistic)."""
     return np.asarray(special.chdtrc(df, statistic))

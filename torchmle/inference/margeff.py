@@ -16,7 +16,7 @@ from torch import Tensor
 from ..data import Data
 from ..summary import Summary, coefficient_table
 from ..sums import row_map
-from .distributions import quantile, two_sided
+from .distributions import critical_value, two_sided
 from .effects import METHODS, Effect, contrast_effects
 from .margins import HEADERS, effects_of, estimate
 from .points import Point, positioned
@@ -71,7 +71,7 @@ class ColumnMargins:
 
     def conf_int(self, alpha: float = 0.05) -> Array:
         """Limits (p, 2), or (p, 2, J)."""
-        reach = quantile(1 - alpha / 2) * self.margeff_se
+        reach = critical_value(alpha) * self.margeff_se
         return np.stack([self.margeff - reach, self.margeff + reach], axis=1)
 
     def _tables(self, alpha: float) -> list[tuple[str, Array]]:

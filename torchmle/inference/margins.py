@@ -28,7 +28,7 @@ from ..equations import constraint
 from ..summary import Summary, coefficient_table
 from ..sums import row_map, row_sums
 from . import wald
-from .distributions import quantile, two_sided
+from .distributions import critical_value, two_sided
 from .effects import METHODS, Effect
 from .points import Point, points
 from .variables import Move, Setting, Variables, variables_of
@@ -88,7 +88,7 @@ class Margins:
 
     def conf_int(self, alpha: float = 0.05) -> Array:
         """Intervals (p, 2)."""
-        reach = quantile(1 - alpha / 2, self.df) * self.margeff_se
+        reach = critical_value(alpha, self.df) * self.margeff_se
         return np.column_stack([self.margeff - reach, self.margeff + reach])
 
     @property

@@ -20,7 +20,7 @@ from ..parameters import Values
 from ..sums import row_map, row_sums
 from ..transforms import Identity, Logit, Transform
 from .carried import carried_argument
-from .distributions import quantile, two_sided
+from .distributions import critical_value, two_sided
 from .effects import function_effects
 from .predictive import Predictive
 
@@ -163,7 +163,7 @@ class Prediction:
         """
         if method not in ("endpoint", "delta"):
             raise ValueError(f"method={method!r} is not known; use 'endpoint' or 'delta'")
-        q = quantile(1 - alpha / 2, self.df)
+        q = critical_value(alpha, self.df)
         if obs:
             return self._observations(q, alpha)
         if method == "delta":

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from ..errors import ProfileWarning
 from ..linalg import EPS
 from ..transforms import Identity, Transform
-from .distributions import quantile
+from .distributions import critical_value
 from .profile_path import Path, ProfilePoint, path_of
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def intervals(results: Results, alpha: float, names: Sequence[str] | None = None
 def ends_of(results: Results, entry: int, alpha: float) -> tuple[Limit, Limit]:
     """Both ends of an interval on the real side."""
     path = path_of(results, entry)
-    q = quantile(1 - alpha / 2, results.df_resid if results.use_t else None)
+    q = critical_value(alpha, results.df_resid if results.use_t else None)
     away = results.infinite[entry]
     return tuple(  # type: ignore[return-value]
         Limit(sign * math.inf, "the estimate itself is infinite") if away == sign
@@ -221,7 +221,7 @@ def _curve(results: Results, name: str, points: int, alpha: float) -> ProfileCur
     """Values evenly spread between the limits, each started from its neighbour on the way out."""
     entry = results.names.index(name)
     path, transform = path_of(results, entry), _scale(results, entry)
-    reach = quantile(1 - alpha / 2) * path.unit
+    reach = critical_value(alpha) * path.unit
     low, high = (
         end.value if math.isfinite(end.value) else path.estimate + sign * reach
         for sign, end in zip((-1, 1), ends_of(results, entry, alpha), strict=True)

@@ -15,7 +15,7 @@ from ..equations import constraint
 from ..errors import ValueWarning
 from ..summary import Summary, coefficient_table
 from ..transforms import Identity, Transform
-from .distributions import chi2_tail, f_tail, quantile, two_sided
+from .distributions import chi2_tail, critical_value, f_tail, two_sided
 from .intervals import wald_intervals
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class TTest:
 
     def conf_int(self, alpha: float = 0.05) -> Array:
         """Intervals (p, 2) of the effects; of a single parameter, the one that the result's table has."""
-        return wald_intervals(self.effect, self.sd, self.scales, quantile(1 - alpha / 2, self.df_denom))
+        return wald_intervals(self.effect, self.sd, self.scales, critical_value(alpha, self.df_denom))
 
     def summary(self, xname: list[str] | None = None, alpha: float = 0.05, title: str | None = None) -> Summary:
         """A table with one row per hypothesis."""

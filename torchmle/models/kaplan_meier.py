@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..formula import caller_environment, design_from_formula
 from ..inference.curves import group_of
-from ..inference.distributions import quantile
+from ..inference.distributions import critical_value
 
 Array = NDArray[np.float64]
 
@@ -109,7 +109,7 @@ class KaplanMeier:
             are NaN, as in R.
         """
         s, se = self.table["survival"].to_numpy(), self.table["se_log"].to_numpy()
-        z = quantile(1 - alpha / 2)
+        z = critical_value(alpha)
         with np.errstate(divide="ignore", invalid="ignore"):
             if kind == "log":
                 low, high = np.where(s > 0, s * np.exp(-z * se), np.nan), np.minimum(s * np.exp(z * se), 1.0)
