@@ -65,7 +65,8 @@ def quadratic(gradient: Tensor, hessian: Tensor) -> Quadratic:
     scaled = scaled_information(hessian, scale)
     factor, info = torch.linalg.cholesky_ex(scaled)
     if info.item() != 0:
-        return modified_quadratic(gradient, hessian)
+        finite = math.isfinite((hessian.sum() + gradient.sum()).item())  # eigenvalues of anything else do not exist
+        return modified_quadratic(gradient, hessian) if finite else unknown(gradient)
     if beyond(MAX_CONDITION, scaled, factor):
         return modified_quadratic(gradient, hessian)
     slope = scale * gradient
