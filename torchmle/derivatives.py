@@ -9,7 +9,8 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .inference.prediction import Array, new_rows, predicted_values
+from .inference.prediction import Array, predicted_values
+from .inference.rows import new_rows
 from .reported import inverse_jacobian, reported_derivatives
 from .sums import row_map, weighted
 

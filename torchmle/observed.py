@@ -8,8 +8,8 @@ from torch import Tensor
 
 from .data import Data
 from .inference.gradients import gradients_of_rows, mean_gradients, response_gradients
-from .inference.prediction import new_rows
 from .inference.predictive import Predictive
+from .inference.rows import new_rows
 from .parameters import Values
 
 

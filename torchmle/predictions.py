@@ -11,6 +11,7 @@ from .inference import margeff, margins, prediction
 from .inference.mle_influence import MLEInfluence
 from .inference.prediction import Prediction
 from .inference.predictive import Predictive
+from .inference.rows import new_rows
 
 
 class Predictions:
@@ -51,7 +52,7 @@ class Predictions:
             Arrays for the rows of the fit.  Rows with missing values give NaN.  With `interval`, columns predicted,
             lower and upper.
         """
-        data, index = prediction.new_rows(self.model, exog, transform, arguments, unseen)
+        data, index = new_rows(self.model, exog, transform, arguments, unseen)
         if interval is None:
             values = prediction.predicted_values(self.model, self.fit.z, data, which)
             return labelled(values, None if exog is None else index)
@@ -88,7 +89,7 @@ class Predictions:
         y_values : array_like, optional
             Counts whose probabilities ``which="prob"`` predicts, by default 0 to the largest seen.
         """
-        data, index = prediction.new_rows(self.model, exog, transform, arguments)
+        data, index = new_rows(self.model, exog, transform, arguments)
         values = prediction.counts_of(self.model, which, y_values)
         if average:
             return prediction.average_prediction(self, data, which, agg_weights, values)
@@ -102,7 +103,7 @@ class Predictions:
         ValueError
             The model does not say its distribution.
         """
-        data, _ = prediction.new_rows(self.model, exog, transform, arguments)
+        data, _ = new_rows(self.model, exog, transform, arguments)
         return Predictive(self.model, self.fit.z, None, data, self.scale).frozen()
 
     def margins(

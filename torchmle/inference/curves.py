@@ -17,7 +17,8 @@ from ..data import Data
 from ..errors import ModelError
 from ..sums import row_sums
 from .distributions import critical_value
-from .prediction import new_rows, prediction
+from .prediction import prediction
+from .rows import new_rows
 
 if TYPE_CHECKING:
     from ..formula import Design

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from ..data import Data
-from .prediction import new_rows
+from .rows import new_rows
 from .variables import FormulaVariables, Variables
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ import numpy as np
 from .. import report
 from ..errors import BoundaryWarning
 from ..estimates import Array
-from ..inference.prediction import counts_of, new_rows, predicted_values
+from ..inference.prediction import counts_of, predicted_values
+from ..inference.rows import new_rows
 from ..predictions import labelled
 from .count_diagnostics import CountDiagnostic, PoissonDiagnostic
 from .discrete_results import DiscreteResults

@@ -16,7 +16,8 @@ from ..columns import linear_offset
 from ..constraints import Restrictions
 from ..data import Data
 from ..families import Family
-from ..inference.prediction import counts_of, new_rows, predicted_values
+from ..inference.prediction import counts_of, predicted_values
+from ..inference.rows import new_rows
 from ..maximum import NOTHING
 from ..objective import Objective
 from ..optim import Optimum

@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import ConvergenceWarning
-from ..inference.prediction import new_rows, predicted_values
+from ..inference.prediction import predicted_values
+from ..inference.rows import new_rows
 from ..optim.proximal import Penalty, Smooth, minimize
 
 if TYPE_CHECKING:
