@@ -6,11 +6,20 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy import special
 
 import torchmle as tm
 from torchmle.constraints import read_restrictions
-from torchmle.errors import ConvergenceWarning, FitInterrupted, PrecisionWarning, RankWarning
+from torchmle.errors import (
+    ConvergenceWarning,
+    FitInterrupted,
+    PerfectSeparationWarning,
+    PrecisionWarning,
+    RankWarning,
+    SpecificationWarning,
+)
 from torchmle.maximum import beginning
+from torchmle.optim import Status
 
 
 @pytest.fixture
@@ -223,3 +232,38 @@ def test_batches_are_refused_over_processes(frame):
     model._rows = model.rows.with_group(True)
     with pytest.raises(ValueError, match="process_group"):
         grouped.batch_gradient(start, slice(0, 10))
+
+
+FAR_STARTS = {"Logit": -100.0, "Probit": 30.0, "Poisson": 30.0}
+
+
+@pytest.mark.parametrize("name", FAR_STARTS)
+def test_a_start_far_out_says_nothing_of_the_data(name):
+    """Where the likelihood is flat or overflows a search tells of its start; the data are not separated."""
+    rng = np.random.default_rng(12)
+    x = np.column_stack([np.ones(100), rng.normal(size=(100, 2))])
+    eta = x @ [0.2, 0.8, -0.5]
+    y = rng.poisson(np.exp(eta)) if name == "Poisson" else rng.random(100) < special.expit(eta)
+    model = getattr(tm, name)(y.astype(float), x)
+    near = model.fit(disp=False)
+    for start in (np.full(3, -FAR_STARTS[name]), np.full(3, FAR_STARTS[name]), [FAR_STARTS[name], -20.0, 20.0]):
+        with warnings.catch_warnings():
+            warnings.filterwarnings(
+                "ignore", "the search from start_params ended without a maximum", SpecificationWarning
+            )
+            warnings.filterwarnings("ignore", "Not started", ConvergenceWarning)
+            res = model.fit(start_params=start, disp=False)
+        if res.optim.status is not Status.NOT_FINITE_START:
+            assert res.converged
+            np.testing.assert_allclose(res.params, near.params, rtol=1e-7)
+
+
+def test_the_models_own_start_is_not_taken_silently():
+    rng = np.random.default_rng(0)
+    x = np.column_stack([np.ones(30), rng.normal(size=30)])
+    y = (rng.random(30) < 0.5).astype(float)
+    with pytest.warns(SpecificationWarning, match="found from the model's own start"):
+        res = tm.Logit(y, x).fit(start_params=[-900.0, -900.0], disp=False)
+    assert res.converged
+    with pytest.warns(PerfectSeparationWarning):  # and where there is no maximum it is not there that one is found
+        assert not tm.Logit((x[:, 1] > 0).astype(float), x).fit(start_params=[-900.0, -900.0], disp=False).converged

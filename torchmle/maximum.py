@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from types import MappingProxyType
@@ -13,10 +14,10 @@ from torch import Tensor
 from .bounded import within_bounds
 from .constraints import Restrictions
 from .coordinates import Coordinates, hold, restrict
-from .errors import FitInterrupted, RankError
+from .errors import FitInterrupted, RankError, SpecificationWarning
 from .linalg import invert_information
 from .objective import Objective
-from .optim import Optimum
+from .optim import Optimum, Status
 from .optim.verdict import well_conditioned
 from .sampling import start_from_sample
 
@@ -24,6 +25,15 @@ if TYPE_CHECKING:
     from .likelihood import LikelihoodModel
 
 NOTHING: Mapping[int, float] = MappingProxyType({})
+LOST = (
+    Status.DIVERGING,
+    Status.EDGE,
+    Status.LINE_SEARCH_FAILED,
+    Status.SINGULAR,
+    Status.NOT_DEFINITE,
+    Status.PRECISION,
+)
+SAME = 1e-9  # of the log-likelihood, within which two values are the same
 SUSPICIOUS = 1e10  # condition of the scaled information at the start above which the columns' rank is looked at
 
 
@@ -70,6 +80,8 @@ def maximum(
         raise
     except KeyboardInterrupt:
         raise FitInterrupted("fit interrupted before its first iteration") from None
+    if z is not None and optimum.status in LOST:
+        objective, optimum = _from_the_data(model, (objective, optimum), lambda: solve(restrictions, None))
     if not restrictions.bounds:
         return objective, optimum
     return within_bounds(restrictions, objective, optimum, solve)
@@ -80,6 +92,26 @@ def _start_of(model: LikelihoodModel, start_params: Any) -> Tensor:
     if not bool(torch.isfinite(torch.as_tensor(start_params, dtype=torch.float64)).all()):
         raise ValueError(f"start_params must be finite, not {list(start_params)}")
     return z
+
+
+def _from_the_data(
+    model: LikelihoodModel, lost: tuple[Objective, Optimum], again: Callable[[], tuple[Objective, Optimum]]
+) -> tuple[Objective, Optimum]:
+    """What a search that lost its way from the user's start finds from the model's own, where that is a maximum as high.
+
+    So far out likelihoods are flat or overflow, and a search there tells of the start, not of the data.
+    """
+    found = again()
+    if not found[1].converged or found[1].value < lost[1].value - SAME * max(1.0, abs(lost[1].value)):
+        return lost
+    if not model.secondary:
+        warnings.warn(
+            f"the search from start_params ended without a maximum (log-likelihood {lost[1].value:.6g}, "
+            f"{lost[1].status.name}); the estimates are those found from the model's own start",
+            SpecificationWarning,
+            stacklevel=5,
+        )
+    return found
 
 
 def _reached(model: LikelihoodModel, objective: Objective, optimum: Optimum | None) -> dict[str, float] | None:
