@@ -294,3 +294,55 @@ def test_parameters_may_be_fixed_all(df):
     assert res.llf == pytest.approx(stats.gumbel_r.logpdf(df["y"], 1.0, 1.5).sum())
     assert res.aic == pytest.approx(-2 * res.llf)
     assert (res.bse == 0).all()
+
+
+# -- models derived from others ----------------------------------------------------------------------------------
+
+
+class Shrunken(tm.Poisson):
+    """A penalty where statsmodels' users put it."""
+
+    def loglike(self, params):
+        return super().loglike(params) - 5 * float((params**2).sum())
+
+
+class Squares(tm.Poisson):
+    """Another criterion, with the closed forms of Poisson below it."""
+
+    def loglike_obs(self, p, data):
+        return -((data.y - p.mu) ** 2)
+
+
+class DerivedSquares(Squares):
+    """The same with derivatives that are its own."""
+
+    eta_derivatives = tm.RegressionModel.eta_derivatives
+
+
+def test_a_likelihood_that_fit_would_not_look_at_is_refused(df):
+    with pytest.raises(TypeError, match=r"Shrunken.loglike\(params\) would have no part in the fit of a Shrunken"):
+        Shrunken.from_formula("counts ~ x", df)
+    with pytest.raises(
+        TypeError, match=r"goes by the closed forms of \w+.eta_derivatives: derive from RegressionModel"
+    ):
+        Squares.from_formula("counts ~ x", df)
+
+
+def test_a_derived_model_with_derivatives_of_its_own_is_fitted(df):
+    results = DerivedSquares.from_formula("counts ~ x", df).fit(disp=False)
+    mu = np.asarray(results.predict())
+    columns = np.column_stack([np.ones(200), df["x"]])
+    np.testing.assert_allclose(
+        columns.T @ ((df["counts"] - mu) * mu), 0, atol=1e-5 * mu.sum()
+    )  # nonlinear least squares
+    assert results.llf == pytest.approx(-((df["counts"] - mu) ** 2).sum(), rel=1e-10)
+
+
+def test_what_else_a_derived_model_may_say(df):
+    class Named(tm.Poisson):
+        def predict(self, params, *arguments, **options):
+            return 2 * super().predict(params, *arguments, **options)
+
+    plain, named = (kind.from_formula("counts ~ x", df).fit(disp=False) for kind in (tm.Poisson, Named))
+    np.testing.assert_array_equal(named.params, plain.params)
+    np.testing.assert_array_equal(named.model.predict(named.params), 2 * plain.model.predict(plain.params))

@@ -16,6 +16,41 @@ EXTREME = (
 SAMPLE_ROWS = 10_000
 
 
+def refuse_idle_likelihood(kind: type) -> None:
+    """Refuse a user's subclass whose likelihood `fit` would not look at: its estimates would be those of the parent.
+
+    Raises
+    ------
+    TypeError
+        With what to do.
+    """
+    said = _first(kind, "loglike")
+    if said is not None and _of_a_user(said):
+        raise TypeError(
+            f"{said.__name__}.loglike(params) would have no part in the fit of a {kind.__name__}, which maximises the sum of "
+            "loglike_obs(p, data): define that in a LikelihoodModel or RegressionModel, or derive from "
+            "GenericLikelihoodModel, whose loglike(params) is what is maximised"
+        )
+    said, closed = _first(kind, "loglike_obs"), [each for each in kind.__mro__ if "eta_derivatives" in vars(each)]
+    if said is None or not _of_a_user(said) or len(closed) < 2:  # the last one derives them from loglike_obs
+        return
+    if kind.__mro__.index(said) < kind.__mro__.index(closed[0]):
+        raise TypeError(
+            f"{said.__name__}.loglike_obs would have no part in the fit of a {kind.__name__}, which goes by the closed forms "
+            f"of {closed[0].__name__}.eta_derivatives: derive from RegressionModel, which needs loglike_obs alone, or "
+            "define eta_derivatives too"
+        )
+
+
+def _first(kind: type, name: str) -> type | None:
+    """The class that an attribute is taken from."""
+    return next((each for each in kind.__mro__ if name in vars(each)), None)
+
+
+def _of_a_user(kind: type) -> bool:
+    return kind.__module__.partition(".")[0] != __name__.partition(".")[0]
+
+
 def refuse_extremes(data: Data, design: Design) -> None:
     """Refuse columns out of any reasonable unit, going by a sample of the rows.
 

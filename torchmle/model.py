@@ -16,7 +16,7 @@ import torch
 from .arguments import EVERY_MODEL, Arguments, sort_arguments
 from .data import Data
 from .devices import Placement, place
-from .door import learned, refuse_extremes, with_sampling_weights
+from .door import learned, refuse_extremes, refuse_idle_likelihood, with_sampling_weights
 from .errors import FormulaError, ModelError
 from .formula import (
     Design,
@@ -46,6 +46,7 @@ class Model:
     settings: ClassVar[tuple[str, ...]] = ()
     classes: ClassVar[bool] = False  # whether the response may be categories; they become codes 0, 1, ...
     prediction_arguments: ClassVar[tuple[str, ...]] = ()
+    likelihood_of_params: ClassVar[bool] = False  # whether a subclass says its likelihood by loglike(params)
 
     def __init__(
         self,
@@ -59,6 +60,8 @@ class Model:
         process_group: Any = None,
         **arguments: Any,
     ):
+        if not self.likelihood_of_params:
+            refuse_idle_likelihood(type(self))
         self.hasconst = hasconst
         self.configure(**{name: arguments.pop(name) for name in self.settings if name in arguments})
         given = type(self)._sorted(arguments)

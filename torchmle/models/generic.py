@@ -85,6 +85,7 @@ class GenericLikelihoodModel(LikelihoodModel):
 
     results_class: ClassVar[type[GenericResults]] = GenericResults
     default_disp: ClassVar[bool] = True
+    likelihood_of_params: ClassVar[bool] = True
 
     # a subclass may set each of these, before or after the data are there
     endog: Any = None
