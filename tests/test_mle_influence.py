@@ -217,11 +217,11 @@ def test_where_there_are_none():
 
 def test_plots():
     influence = fitted("logit").get_influence()
-    ax = influence.plot_influence()
+    (ax,) = influence.plot_influence().axes
     assert ax.get_xlabel() == "Leverage" and len(ax.collections[0].get_offsets()) == N
-    assert influence.plot_index("cook", threshold=0.0, title="rows").get_title() == "rows"
-    assert influence.plot_index("dfbeta", idx=1).get_ylabel() == "DFBETA of x"
-    assert influence.plot_index("resid").get_ylabel() == "resid"
+    assert influence.plot_index("cook", threshold=0.0, title="rows").axes[0].get_title() == "rows"
+    assert influence.plot_index("dfbeta", idx=1).axes[0].get_ylabel() == "DFBETA of x"
+    assert influence.plot_index("resid").axes[0].get_ylabel() == "resid"
     with pytest.raises(ValueError, match="say which by idx"):
         influence.plot_index("dfbeta")
     matplotlib.pyplot.close("all")

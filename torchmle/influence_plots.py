@@ -1,4 +1,4 @@
-"""Plots of the influence of single rows."""
+"""Plots of the influence of single rows; they return the Figure, as statsmodels' plots of these names do."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def plot_influence(
 
     Returns
     -------
-    Axes
+    Figure
     """
     from .inference.distributions import quantile  # which is loaded before this module
 
@@ -75,7 +75,7 @@ def plot_influence(
     large = (np.abs(residual) > quantile(1 - alpha / 2)) | (leverage > 2 * np.nanmean(leverage))
     _label(ax, influence, np.flatnonzero(large), leverage, residual)
     label_axes(ax, "Leverage", "Studentised residual")
-    return clean(ax)
+    return clean(ax).figure
 
 
 def plot_index(
@@ -102,7 +102,7 @@ def plot_index(
 
     Returns
     -------
-    Axes
+    Figure
     """
     short = next((name for name in MEASURES if y_var.startswith(name)), None)
     attribute, label = MEASURES[short] if short else (y_var, y_var)
@@ -121,7 +121,7 @@ def plot_index(
     if title:
         ax.set_title(title)
     label_axes(ax, "Row", label)
-    return clean(ax)
+    return clean(ax).figure
 
 
 def _label(ax: Any, influence: Any, rows: Any, x: Any, y: Any) -> None:

@@ -1,4 +1,4 @@
-"""Plots of how one column enters a regression, the others taken into account."""
+"""Plots of how one column enters a regression, the others taken into account; under statsmodels' names, they return the Figure."""
 
 from __future__ import annotations
 
