@@ -1,4 +1,4 @@
-"""Plots of how one column enters a regression, the others taken into account; under statsmodels' names, they return the Figure."""
+"""Plots of how one column enters a regression given the others; they return the Figure, as statsmodels' of these names do."""
 
 from __future__ import annotations
 
