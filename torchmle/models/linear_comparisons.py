@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..estimates import Array
-from ..inference import influence, nested
+from ..inference import empirical, influence, nested
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -85,3 +85,7 @@ class LinearComparisons:
         return influence.OLSInfluence(self)
 
     outlier_test = influence.outlier_test
+
+    el_test = empirical.el_test
+
+    conf_int_el = empirical.conf_int_el
