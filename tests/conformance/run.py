@@ -49,7 +49,7 @@ def outcomes(file, expression):
 
 
 def verdict(found, known):
-    """Counts, unexpected failures, and listed tests that pass by now."""
+    """Counts, unexpected failures, and the share that passes of the tests that count."""
     failing = [test for test, (outcome, _) in found.items() if outcome == "failed"]
     listed = {test: [known[pattern] for pattern in known if matches(test, pattern)] for test in failing}
     counting = [test for test in failing if not any(reason.startswith("internal") for reason in listed[test])]
@@ -59,6 +59,12 @@ def verdict(found, known):
     return counts, [test for test in failing if not listed[test]], passed / max(1, passed + len(counting))
 
 
+def stale(found, known):
+    """Listed patterns of which no test fails any more."""
+    failing = [test for test, (outcome, _) in found.items() if outcome == "failed"]
+    return [pattern for pattern in known if not any(matches(test, pattern) for test in failing)]
+
+
 def matches(test, pattern):
     """Shell-style matching in which brackets stand for themselves."""
     return fnmatch.fnmatchcase(test, pattern.replace("[", "[[]"))
@@ -66,7 +72,8 @@ def matches(test, pattern):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--files", nargs="*", default=(HERE / "files.txt").read_text().split())
+    everything = (HERE / "files.txt").read_text().split()
+    parser.add_argument("--files", nargs="*", default=everything)
     parser.add_argument("-k", default="")
     parser.add_argument("--out", type=Path)
     parser.add_argument("--verbose", action="store_true", help="print every failing test with its last line")
@@ -78,6 +85,9 @@ def main():
             print(".", end="", flush=True)
     counts, unexpected, share = verdict(found, known_failures())
     print(f"\n{dict(counts)}; {share:.1%} of the tests that count pass; {len(unexpected)} unlisted failures")
+    if not options.k and options.files == everything:
+        for pattern in stale(found, known_failures()):
+            print(f"listed, but no test of it fails: {pattern}")
     for test in found if options.verbose else unexpected:
         if found[test][0] == "failed":
             print(test, "|", found[test][1])
