@@ -28,7 +28,7 @@ from .separation import Separation
 if TYPE_CHECKING:
     from .results import Results
 
-FORMAT = 1
+FORMAT = 2
 HELD = ("fixed", "dropped", "boundary", "tied", "spanned", "infinite")  # kinds of entries of theta, in their order
 
 
