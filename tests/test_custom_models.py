@@ -346,3 +346,38 @@ def test_what_else_a_derived_model_may_say(df):
     plain, named = (kind.from_formula("counts ~ x", df).fit(disp=False) for kind in (tm.Poisson, Named))
     np.testing.assert_array_equal(named.params, plain.params)
     np.testing.assert_array_equal(named.model.predict(named.params), 2 * plain.model.predict(plain.params))
+
+
+def wrong_model(**attributes):
+    """A regression model with something wrong about it."""
+    parameters = attributes.pop("parameters", {"mu": tm.Identity()})
+    return type("Wrong", (tm.RegressionModel,), {**({"parameters": parameters} if parameters else {}), **attributes})
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error", "words"),
+    [
+        (
+            {"parameters": {"mu": tm.Identity}},
+            TypeError,
+            r"Wrong.parameters\['mu'\] must be a transform .*not the class Identity",
+        ),
+        ({"parameters": {"mu": "log"}}, TypeError, r"Wrong.parameters\['mu'\] must be a transform .*not 'log'"),
+        ({"parameters": None}, TypeError, "Wrong must say its parameters"),
+        ({}, NotImplementedError, "Wrong must define loglike_obs"),
+        (
+            {"loglike_obs": lambda self, p, data: data.y.numpy()},
+            TypeError,
+            "returned ndarray; it must compute with torch",
+        ),
+        (
+            {"loglike_obs": lambda self, p, data: p.mu - data.entry},
+            AttributeError,
+            "no column 'entry'; known columns: y",
+        ),
+        ({"loglike_obs": lambda self, p, data: p.nu}, AttributeError, "no parameter 'nu'; the parameters are mu"),
+    ],
+)
+def test_words_about_wrong_models(df, attributes, error, words):
+    with pytest.raises(error, match=words):
+        wrong_model(**attributes).from_formula("y ~ x", df).fit()

@@ -24,7 +24,7 @@ def data():
 def test_columns_are_attributes(data):
     assert data.n == 6 and data.event is data.columns["event"]
     assert data.get("entry") is None and data.get("event") is data.event
-    with pytest.raises(AttributeError, match="no column 'entry'; known columns: event, groups"):
+    with pytest.raises(AttributeError, match="no column 'entry'; known columns: y, event, groups"):
         data.entry  # noqa: B018
     assert not hasattr(data, "offset")
 

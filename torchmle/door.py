@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,6 +10,8 @@ import torch
 from .data import Data
 from .formula import Design
 from .processes import gather
+from .structured import VectorTransform
+from .transforms import Transform
 
 EXTREME = (
     1e40  # beyond this, or below its inverse, squares overflow soon and a coefficient passes for one that runs away
@@ -49,6 +52,16 @@ def _first(kind: type, name: str) -> type | None:
 
 def _of_a_user(kind: type) -> bool:
     return kind.__module__.partition(".")[0] != __name__.partition(".")[0]
+
+
+def refuse_what_are_no_transforms(owner: str, parameters: Mapping[str, Any]) -> None:
+    """Hold a model's ``parameters`` to a mapping of names to transforms."""
+    for name, transform in parameters.items():
+        if not isinstance(transform, Transform | VectorTransform):
+            wrong = f"the class {transform.__name__}" if isinstance(transform, type) else repr(transform)
+            raise TypeError(
+                f"{owner}.parameters[{name!r}] must be a transform such as Identity() or Log(), not {wrong}"
+            )
 
 
 def refuse_extremes(data: Data, design: Design) -> None:

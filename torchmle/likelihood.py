@@ -107,6 +107,11 @@ class LikelihoodModel(Derivatives, Names, Model):
     def checked_loglike(self, p: Values, data: Data) -> Tensor:
         """`loglike_obs`, held to one value per row."""
         values = self.loglike_obs(p, data)
+        if not isinstance(values, Tensor):
+            raise TypeError(
+                f"{type(self).__name__}.loglike_obs returned {type(values).__name__}; it must compute with torch operations, "
+                "from p and data to the result (a GenericLikelihoodModel takes numpy)"
+            )
         if values.shape != (data.n,):
             raise ValueError(
                 f"{type(self).__name__}.loglike_obs returned shape {tuple(values.shape)}; it must give one value "

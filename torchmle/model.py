@@ -16,7 +16,13 @@ import torch
 from .arguments import EVERY_MODEL, Arguments, sort_arguments
 from .data import Data
 from .devices import Placement, place
-from .door import learned, refuse_extremes, refuse_idle_likelihood, with_sampling_weights
+from .door import (
+    learned,
+    refuse_extremes,
+    refuse_idle_likelihood,
+    refuse_what_are_no_transforms,
+    with_sampling_weights,
+)
 from .errors import FormulaError, ModelError
 from .formula import (
     Design,
@@ -163,6 +169,7 @@ class Model:
 
     @classmethod
     def _sorted(cls, arguments: Mapping[str, Any]) -> Arguments:
+        refuse_what_are_no_transforms(cls.__name__, cls.parameters)
         parameters, designs = tuple(cls.parameters), cls.predictors()[1:]
         return sort_arguments(cls.__name__, arguments, cls.row_arguments, parameters, designs, cls.settings)
 

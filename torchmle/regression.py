@@ -63,6 +63,8 @@ class RegressionModel(Observed, LikelihoodModel):
 
     @classmethod
     def predictors(cls) -> tuple[str, ...]:
+        if not cls.parameters:
+            raise TypeError(f"{cls.__name__} must say its parameters, such as parameters = {{'mu': Identity()}}")
         return tuple(cls.parameters)
 
     def prepare(self, data: Data) -> Data:

@@ -73,7 +73,7 @@ class Data:
         columns = self.columns
         if name in columns:
             return columns[name]
-        raise AttributeError(f"the data have no column {name!r}; known columns: {', '.join(columns) or 'none'}")
+        raise AttributeError(f"the data have no column {name!r}; known columns: {', '.join(('y', *columns))}")
 
     def __reduce__(self):
         return Data, (self.response, self.x, self.columns, self.shift)  # a process group belongs to its process
