@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .inference import likelihood_ratio, pairwise, score, terms, wald
+from .structured import Coefficients
 
 if TYPE_CHECKING:
     from .results import Results
@@ -33,11 +34,14 @@ class Hypotheses:
         return 2 * (self.llf - restricted.llf)
 
     def term_positions(self: Any) -> dict[str, list[int]]:
-        """Positions of each formula term in the parameter vector."""
+        """Positions of each formula term in the parameter vector; of a design that several responses share, in all of them."""
         found: dict[str, list[int]] = {}
         for i, block in enumerate(self.model.layout.blocks):
-            for term, columns in self.model.design.terms.get(block.name, {}).items():
+            shared = isinstance(block.transform, Coefficients) and block.name not in self.model.design.terms
+            name = self.model.predictors()[0] if shared else block.name
+            width = len(self.model.design.columns.get(name, ())) or 1
+            starts = range(block.reported.start, block.reported.start + len(block.labels), width)
+            for term, columns in self.model.design.terms.get(name, {}).items():
                 label = term if i == 0 else f"{block.name}[{term}]"
-                found[label] = list(range(*columns.indices(len(block.labels))))
-                found[label] = [block.reported.start + column for column in found[label]]
+                found[label] = [start + column for start in starts for column in range(*columns.indices(width))]
         return found

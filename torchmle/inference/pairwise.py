@@ -96,4 +96,8 @@ def _coding(results: Results, term: str) -> tuple[tuple[object, ...], Array, int
     if others or levels is None:
         raise ValueError(f"{term!r} is not a single categorical factor, so it has no levels to compare")
     matrix = np.asarray(part.contrasts[part.factors[0]], dtype=float)
+    if len(positions[term]) != matrix.shape[1]:
+        raise ValueError(
+            f"{term!r} has coefficients for each of several responses or categories; compare them with t_test"
+        )
     return levels, matrix, positions[term][0]

@@ -60,6 +60,11 @@ class ConditionalResults(DiscreteResults):
         return self._series_of_rows(self.predict())
 
     @property
+    def n_groups(self) -> int:
+        """Groups that count: those in which the response varies."""
+        return int(self.model.group_statistics[0])
+
+    @property
     def title(self) -> str:
         return "Conditional Logit Model Regression Results"
 

@@ -102,6 +102,8 @@ class DispersedResults(CountResults):
 
     @property
     def _alpha(self) -> int:
+        if "alpha" not in self.names:
+            raise AttributeError(f"this {type(self.model).__name__} has no constant dispersion alpha")
         return self.names.index("alpha")
 
     @property

@@ -41,6 +41,13 @@ class ZeroInflatedResults(DispersedResults):
         exog = self.model.both_designs(exog, arguments.pop("exog_infl", None))
         return super().get_prediction(exog, transform, which, **arguments)
 
+    def term_positions(self) -> dict[str, list[int]]:
+        """Positions of each term, the inflation's first and named as its coefficients."""
+        found = super().term_positions()
+        named = {term.replace("inflate[", "inflate_", 1)[:-1] if term.startswith("inflate[") else term: at
+                 for term, at in found.items()}  # fmt: skip
+        return dict(sorted(named.items(), key=lambda item: item[1]))
+
     @property
     def llr_df(self) -> float:
         """Coefficients that the constant-only model does not have, those of the inflation included."""
