@@ -96,22 +96,6 @@ def test_models_have_distributions_at_any_parameters():
     close(gamma.model.get_distribution(gamma.params, 0.3).var(), 0.3 * np.asarray(gamma.predict()) ** 2)
 
 
-def test_models_without_one_say_so():
-    class Gumbel(tm.RegressionModel):
-        """y = mu + sigma * standard Gumbel noise."""
-
-        parameters = {"mu": tm.Identity(), "sigma": tm.Log()}
-
-        def loglike_obs(self, p, data):
-            z = (data.y - p.mu) / p.sigma
-            return -z - torch.exp(-z) - torch.log(p.sigma)
-
-    res = Gumbel.from_formula("u ~ x", DF).fit()
-    for ask in (lambda: res.get_distribution(NEW), lambda: res.predict(NEW, interval="obs")):
-        with pytest.raises(ValueError, match="Gumbel does not say its distribution; define frozen"):
-            ask()
-
-
 # -- intervals for observations ------------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,10 @@ class Observed:
     def frozen(self, p: Values, data: Data, scale: float) -> Any:
         """The distribution of each row's response as scipy freezes it; None for models that do not say theirs.
 
+        It needs ``ppf`` and ``cdf``, and ``pmf`` if and only if it is discrete.  Where it is None, the distribution is
+        looked for by numbers, from `loglike_obs` (see `torchmle.inference.by_numbers`); a likelihood that is not the
+        density of one response, such as one with censoring, needs it said.
+
         Parameters
         ----------
         p : Values
@@ -27,8 +31,19 @@ class Observed:
             Their other columns.
         scale : float
             The dispersion, for models that have one beside their parameters.
+
+        Examples
+        --------
+        >>> class Tobit(tm.RegressionModel):
+        ...     parameters = {"mu": tm.Identity(), "sigma": tm.Log()}
+        ...     def frozen(self, p, data, scale):
+        ...         return scipy.stats.norm(p.mu.numpy(), p.sigma.numpy())  # of the latent response
         """
         return None
+
+    def response_values(self, limits: Any) -> Any:
+        """Quantiles of the distribution that `frozen` gives as values of the response: as they are."""
+        return limits
 
     def get_distribution(self: Any, params: Any, exog: Any = None, *, scale: float = 1.0, **arguments: Any) -> Any:
         """The distribution of each row at reported parameter values, as scipy freezes it.

@@ -38,7 +38,7 @@ class Predictions:
             "mean", "linear", the name of a parameter, or what else ``model.predictable()`` lists.
         interval : {"mean", "obs"}, optional
             Also limits: of the predicted quantity ("mean"), or of a new observation ("obs"; see
-            `torchmle.inference.predictive`).
+            `torchmle.inference.predictive`).  For an ordered response "obs" gives categories, with the median one.
         level : float
             Their coverage.
         unseen : {"raise", "nan"}
@@ -50,19 +50,13 @@ class Predictions:
         -------
         Series or ndarray (n,); a DataFrame or ndarray with a column for each value of a quantity that has several
             Arrays for the rows of the fit.  Rows with missing values give NaN.  With `interval`, columns predicted,
-            lower and upper.
+            lower and upper; of a quantity of c values a row for each, or an array (n, c, 3).
         """
         data, index = new_rows(self.model, exog, transform, arguments, unseen)
         if interval is None:
             values = prediction.predicted_values(self.model, self.fit.z, data, which)
             return labelled(values, None if exog is None else index)
-        if interval not in ("mean", "obs"):
-            raise ValueError(f"interval={interval!r} is not known; use 'mean' or 'obs'")
-        found = prediction.prediction(self, data, which, index)
-        if found.predicted.ndim > 1:
-            raise ValueError(f"which={which!r} has several values in each row; see get_prediction for their intervals")
-        limits = found.conf_int(obs=interval == "obs", alpha=1 - level)
-        return labelled(np.column_stack([found.predicted, limits]), index, ["predicted", "lower", "upper"])
+        return with_limits(prediction.prediction(self, data, which, index), interval, level)
 
     def get_prediction(
         self: Any,
@@ -186,3 +180,17 @@ def labelled(values: np.ndarray, index: pd.Index | None, columns: list[str] | No
     if index is None:
         return values
     return pd.Series(values, index=index) if values.ndim == 1 else pd.DataFrame(values, index=index, columns=columns)
+
+
+def with_limits(found: Prediction, interval: str, level: float) -> Any:
+    """Predictions with limits that are asked for by name, labelled as `labelled` does."""
+    if interval not in ("mean", "obs"):
+        raise ValueError(f"interval={interval!r} is not known; use 'mean' or 'obs'")
+    centre, limits = found.predicted, found.conf_int(obs=interval == "obs", alpha=1 - level)
+    if len(limits) != centre.size:  # an ordered response, one category in each row
+        assert found.predictive is not None
+        centre = found.predictive.quantile(0.5)
+    table = np.column_stack([centre.ravel(), limits])
+    if found.index is None:
+        return table.reshape(*centre.shape, 3)
+    return labelled(table, found.index if centre.ndim == 1 else found.frame_index(), ["predicted", "lower", "upper"])

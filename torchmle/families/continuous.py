@@ -11,6 +11,7 @@ from scipy import special
 from torch import Tensor
 
 from . import links as L
+from .compound import CompoundPoissonGamma
 from .family import Family, log_ratio
 
 
@@ -163,7 +164,8 @@ class Tweedie(Family):
         return (y**a - mu**a) / (a * mu ** (p / 6))
 
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
-
+        if 1 < self.var_power < 2:
+            return CompoundPoissonGamma(self.var_power, mu, np.asarray(scale) / var_weights)
         named = {0.0: Gaussian, 2.0: Gamma, 3.0: InverseGaussian}
         if self.var_power not in named:
             return super().get_distribution(mu, scale, var_weights)

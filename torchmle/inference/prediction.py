@@ -155,7 +155,8 @@ class Prediction:
         ----------
         obs : bool
             Intervals that hold a new response: mean and t quantiles where it is normal, else quantiles of the predictive
-            distribution (see `torchmle.inference.predictive`).
+            distribution (see `torchmle.inference.predictive`).  Of ordered categories they are two categories, (n, 2); of
+            unordered ones the indicators of each, (n c, 2).
         method : {"endpoint", "delta"}
             Limits on the scale where they are symmetric, mapped back into the domain; or symmetric about the prediction.
         """
@@ -187,11 +188,15 @@ class Prediction:
         )
         if self.residual_variance is not None:
             columns["obs_ci_lower"], columns["obs_ci_upper"] = self.conf_int(obs=True, alpha=alpha).T
+        return pd.DataFrame(columns, index=self.frame_index())
+
+    def frame_index(self) -> Any:
+        """Labels of the rows of frames: those of the predicted rows, each with its values where it has several."""
         index = self.row_labels
-        if self.predicted.ndim == 2 and self.values is not None:
-            rows = range(len(self.predicted)) if index is None else index
-            index = pd.MultiIndex.from_product([rows, self.values], names=[getattr(index, "name", None), "value"])
-        return pd.DataFrame(columns, index=index)
+        if self.predicted.ndim == 1 or self.values is None:
+            return index
+        rows = range(len(self.predicted)) if index is None else index
+        return pd.MultiIndex.from_product([rows, self.values], names=[getattr(index, "name", None), "value"])
 
 
 def _limits(centre: Array, reach: Array) -> Array:
@@ -264,7 +269,7 @@ def prediction(
     elif scale is not None and not isinstance(scale, Identity):
         linear, linear_se = _on_the_line(scale, value, se)
     predictive = None
-    if which == "mean" and variance is None:
+    if variance is None and (which == "mean" or (which == "prob" and model.outcomes("prob") is not None)):
         predictive = Predictive(model, results.fit.z, results.covariance_z, data, results.scale)
     values = model.outcomes(which) if y_values is None else y_values
     return Prediction(value, se, linear, linear_se, scale or Identity(), df, labels, variance, predictive, curve,

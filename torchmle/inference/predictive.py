@@ -6,13 +6,18 @@ The distribution of a new response at row i is the model's, averaged over the un
 
 by Gauss-Hermite quadrature, and its quantiles are the limits.  For a normal response of known variance that is exactly
 the textbook interval with variance ``sigma^2 + se^2``; for others it is what that interval stands for, and it stays in the
-support.  A dispersion estimated beside the likelihood (of a Gamma GLM, say) is taken as known.  Limits of counts are
-counts, so that their coverage is at least the nominal one, up to the error of the normal approximation.
+support.  More than three linear predictors are averaged over by the spherical rule of degree three, the 2 m points
+``+- sqrt(m)`` along the axes (Arasaratnam and Haykin 2009).  A dispersion estimated beside the likelihood (of a Gamma
+GLM, say) is taken as known.  Limits of counts are counts, so that their coverage is at least the nominal one, up to the
+error of the normal approximation.
+
+Models say the distribution of their response by ``frozen(self, p, data, scale)``.  For those that do not, such as a
+user's own, `by_numbers` finds it from the log-likelihood where that is the density of one response, and refuses it otherwise.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -24,13 +29,15 @@ from torch import Tensor
 
 from ..data import Data
 from ..sums import row_map
+from .by_numbers import distribution_of
 
 if TYPE_CHECKING:
     from ..regression import RegressionModel
 
 Array = NDArray[np.float64]
-NODES = {1: 7, 2: 5, 3: 3}  # of each linear predictor; more predictors than that are taken as known
+NODES = {1: 7, 2: 5, 3: 3}  # of each linear predictor
 HALVINGS = 45
+ROWS = 256  # whose distributions are found by numbers at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,25 +97,56 @@ class Predictive:
         """
         eta = self._eta if shift is None else self._eta + (self._root @ shift).T
         found = self.model.frozen(self.model.values(tuple(eta)), self._rows, self.scale)
-        if found is None:
-            raise ValueError(
-                f"{type(self.model).__name__} does not say its distribution; define frozen(self, p, data, scale)"
-            )
-        return found
+        return distribution_of(self.model, eta, self._rows) if found is None else found
 
-    def interval(self, alpha: float = 0.05) -> Array:
-        """Limits (n, 2) that hold a new observation with probability 1 - alpha."""
+    def interval(self, alpha: float = 0.05) -> Any:
+        """Limits that hold a new observation with probability 1 - alpha, in the response's own values: (n, 2).
+
+        Of a response of c parts, such as the indicators of categories, (n c, 2), row by row.
+        """
+        return np.column_stack([self.quantile(probability).ravel() for probability in (alpha / 2, 1 - alpha / 2)])
+
+    def quantile(self, probability: float) -> Any:
+        """The predictive distribution's quantile in each row, (n,) or (n, c)."""
+        rows = self._known if len(self._known) else torch.arange(self.data.n)
+        found = np.concatenate([part._mixed(probability) for part in self._pieces(rows)])
+        whole = np.full((self.data.n, *found.shape[1:]), np.nan)
+        if len(self._known):
+            whole[rows.numpy()] = found
+        return self.model.response_values(whole)
+
+    @cached_property
+    def _known(self) -> Tensor:
+        """Positions of the rows in which nothing is missing, on the CPU."""
+        return torch.nonzero(~self._eta.isnan().any(0).cpu())[:, 0]
+
+    def _pieces(self, rows: Tensor) -> list[Predictive]:
+        """These rows; in blocks where distributions are found by numbers, which take room."""
+        size = len(rows) if len(rows) <= ROWS or self._said() else ROWS
+        if len(rows) == size == self.data.n:
+            return [self]
+        return [replace(self, data=self.data.take(part)) for part in rows.split(max(size, 1))]
+
+    def _said(self) -> bool:
+        """Whether the model says its distribution."""
+        row = self._rows.take(torch.tensor([0]))
+        return self.model.frozen(self.model.values(tuple(self._eta[:, :1])), row, self.scale) is not None
+
+    @cached_property
+    def _parts(self) -> list[tuple[Any, float]]:
+        """The distributions that are averaged, with their weights."""
         nodes = quadrature(len(self._eta)) if self.covariance is not None else [(None, 1.0)]
-        parts = [(self.frozen(node), weight) for node, weight in nodes]
-        lower, upper = (mixture_quantile(parts, probability) for probability in (alpha / 2, 1 - alpha / 2))
-        known = ~self._eta.isnan().any(0).numpy()
-        return np.where(known[:, None], np.column_stack([lower, upper]), np.nan)
+        return [(self.frozen(node), weight) for node, weight in nodes]
+
+    def _mixed(self, probability: float) -> Array:
+        return mixture_quantile(self._parts, probability)
 
 
 def quadrature(m: int) -> list[tuple[Tensor | None, float]]:
     """Points and weights of the standard normal distribution in m dimensions."""
     if m not in NODES:
-        return [(None, 1.0)]
+        axes = np.sqrt(m) * torch.eye(m, dtype=torch.float64)
+        return [(sign * axis, 1 / (2 * m)) for axis in axes for sign in (-1.0, 1.0)]
     points, weights = np.polynomial.hermite_e.hermegauss(NODES[m])
     weights = weights / weights.sum()
     return [(torch.tensor([points[i] for i in chosen], dtype=torch.float64), float(np.prod(weights[list(chosen)])))

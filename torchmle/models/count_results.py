@@ -12,9 +12,9 @@ import numpy as np
 from .. import report
 from ..errors import BoundaryWarning
 from ..estimates import Array
-from ..inference.prediction import counts_of, predicted_values
+from ..inference.prediction import counts_of, predicted_values, prediction
 from ..inference.rows import new_rows
-from ..predictions import labelled
+from ..predictions import labelled, with_limits
 from .count_diagnostics import CountDiagnostic, PoissonDiagnostic
 from .discrete_results import DiscreteResults
 
@@ -57,7 +57,16 @@ class CountResults(DiscreteResults):
     # -- predictions -------------------------------------------------------------------------------------------
 
     def predict(
-        self, exog: Any = None, transform: bool = True, which: str = "mean", y_values: Any = None, **arguments: Any
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        which: str = "mean",
+        y_values: Any = None,
+        *,
+        interval: str | None = None,
+        level: float = 0.95,
+        unseen: str = "raise",
+        **arguments: Any,
     ) -> Any:
         """Predicted values of the rows of the fit, or of new ones.
 
@@ -70,19 +79,19 @@ class CountResults(DiscreteResults):
         y_values : array_like, optional
             The counts for "prob"; by default 0 to the largest one seen.
         **arguments
-            Offset or exposure of the new rows, `interval`, `level` and `unseen`, as for every model.
+            Offset or exposure of the new rows; `interval`, `level` and `unseen` are as for every model.
 
         Returns
         -------
         Series or ndarray; for "prob" a DataFrame or ndarray (n, number of counts), columns numbered from 0
         """
         if which != "prob":
-            return super().predict(exog, transform, which, **arguments)
-        data, index = new_rows(self.model, exog, transform, arguments)
-        index = None if exog is None else index
-        return labelled(
-            predicted_values(self.model, self.fit.z, data, which, counts_of(self.model, which, y_values)), index
-        )
+            return super().predict(exog, transform, which, interval=interval, level=level, unseen=unseen, **arguments)
+        data, index = new_rows(self.model, exog, transform, arguments, unseen)
+        values = counts_of(self.model, which, y_values)
+        if interval is not None:
+            return with_limits(prediction(self, data, which, index, values), interval, level)
+        return labelled(predicted_values(self.model, self.fit.z, data, which, values), None if exog is None else index)
 
     def predict_prob(self, n: Any = None, exog: Any = None, transform: bool = True, **arguments: Any) -> Array:
         """Probabilities of counts, an ndarray (n, number of counts); `n` are the counts, by default 0 to the largest seen."""

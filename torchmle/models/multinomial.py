@@ -265,6 +265,12 @@ class MNLogit(Lasso, RegressionModel):
         """Probabilities of the categories, (n, J)."""
         return log_probabilities(self._stacked(p)).exp().T
 
+    def frozen(self, p: Values, data: Data, scale: float) -> Any:
+        """Of the indicators of the categories, (n, J), each 0 or 1."""
+        from scipy import stats  # loaded late: it is slow to import
+
+        return stats.bernoulli(self.mean(p, data).numpy())
+
     def predict_rows(self, which: str, p: Values, data: Data) -> Tensor:
         """ "mean": probabilities (n, J); "linear": predictors (n, J), zero for the base; "prob[category]": (n,)."""
         if which == "linear":

@@ -17,9 +17,11 @@ from ..columns import centres, intercept_column
 from ..coordinates import Coordinates
 from ..data import Data
 from ..estimates import Array
+from ..inference.prediction import MEAN, Prediction
 from ..likelihood import LikelihoodModel
 from ..linalg import dependent_columns, joint_factor, triangular_factor
 from ..parameters import Parameters, Values
+from ..predictions import with_limits
 from ..processes import total
 from ..regression import RegressionModel
 from ..results import Results
@@ -150,18 +152,49 @@ class MVResults(Results):
         sd = np.sqrt(np.diag(self.cov))
         return self.cov.div(sd, axis=0).div(sd, axis=1)
 
-    def predict(self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any) -> Any:
-        """Predicted means, (n, q)."""
+    def predict(  # type: ignore[override]  # it takes no offset
+        self,
+        exog: Any = None,
+        transform: bool = True,
+        which: str = "mean",
+        *,
+        interval: str | None = None,
+        level: float = 0.95,
+    ) -> Any:
+        """Predicted means, (n, q); with `interval` "mean" or "obs" also limits, as those of other models."""
+        found = self.get_prediction(exog, transform, which)
+        if interval is not None:
+            return with_limits(found, interval, level)
+        if found.index is None or exog is None:
+            return found.predicted
+        return pd.DataFrame(found.predicted, index=found.index, columns=list(self.model.design.response))
+
+    def get_prediction(  # type: ignore[override]
+        self, exog: Any = None, transform: bool = True, which: str = "mean", *, row_labels: Any = None
+    ) -> Prediction:
+        """Predicted means of each response, (n, q), with intervals of the means and of new observations of each.
+
+        The variance of a new response about its mean is that response's, from the diagonal of `cov`.
+        """
         if which != "mean":
             raise ValueError(f"which={which!r} is not something MVNormal predicts; choose 'mean'")
-        rows, index = (
-            (self.model.rows, self.model.index) if exog is None else self.model.predict_data(exog, transform, {})
+        model = self.model
+        rows, index = (model.rows, model.index) if exog is None else model.predict_data(exog, transform, {})
+        coefficients, (k, q) = model.coefficients(self.fit.z).to(rows.device), (rows.X.shape[1], len(self.cov))
+        v = self.covariance_z[: k * q, : k * q].to(rows.device)
+
+        def block_rows(block: Data) -> Tensor:
+            parts = [v[j * k : (j + 1) * k, j * k : (j + 1) * k] for j in range(q)]
+            errors = torch.stack([((block.X @ part) * block.X).sum(1).sqrt() for part in parts], 1)
+            return torch.stack([block.X @ coefficients, errors], 2)
+
+        mean, se = np.moveaxis(row_map(block_rows, rows).numpy(), 2, 0)
+        spread = np.broadcast_to(np.diag(self.cov), mean.shape)
+        df = self.df_inference if self.use_t else None
+        labels = index if row_labels is None else row_labels
+        return Prediction(
+            mean, se, mean, se, Identity(), df, labels, spread, columns=MEAN, values=model.design.response
         )
-        coefficients = self.model.coefficients(self.fit.z).to(rows.device)
-        values = row_map(lambda block: block.X @ coefficients, rows).numpy()
-        if index is None or exog is None:
-            return values
-        return pd.DataFrame(values, index=index, columns=list(self.model.design.response))
 
 
 class MVNormal(LikelihoodModel):

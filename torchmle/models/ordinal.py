@@ -6,6 +6,7 @@ import copy
 from dataclasses import replace
 from functools import cached_property
 from itertools import pairwise
+from numbers import Real
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,6 +20,7 @@ from ..coordinates import Coordinates
 from ..data import Data
 from ..errors import ModelError
 from ..formula import Rows
+from ..inference.by_numbers import Tabulated
 from ..linalg import dependent_columns, joint_factor
 from ..parameters import Parameters, Values
 from ..processes import total
@@ -314,6 +316,17 @@ class OrderedModel(RegressionModel):
         if category is not None:
             return self.mean(p, data)[:, category]
         return super().predict_rows({"prob": "mean", "linpred": "linear"}.get(which, which), p, data)
+
+    def frozen(self, p: Values, data: Data, scale: float) -> Tabulated:
+        """Of the categories' codes 0 ... J-1."""
+        return Tabulated(np.arange(float(self.k_levels)), self.mean(p, data).numpy())
+
+    def response_values(self, limits: np.ndarray) -> np.ndarray:
+        """Categories of codes: numbers where the categories are numbers, else as objects; NaN stays."""
+        known = ~np.isnan(limits)
+        found = np.full(limits.shape, np.nan, dtype=object)
+        found[known] = np.array(self.labels, dtype=object)[limits[known].astype(int)]
+        return found.astype(float) if all(isinstance(label, Real) for label in self.labels) else found
 
     def predictable(self) -> tuple[str, ...]:
         return ("prob", "cumprob", "linpred", *(f"prob[{level_text(level)}]" for level in self.labels))

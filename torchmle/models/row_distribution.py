@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from .count_distributions import CountDistribution
 
 Array = NDArray[np.float64]
 MOST = 1_000_000  # counts up to which random numbers are looked for
+TABLE = 2**18  # probabilities that are held at once
 
 
 class RowDistribution:
@@ -32,10 +33,10 @@ class RowDistribution:
     def logpmf(self, k: Any) -> Array:
         """Log-probability of a count in each row; k broadcasts against the rows, which are the last dimension."""
         y = np.broadcast_arrays(np.asarray(k, dtype=float), np.zeros(len(self._eta[0])))[0]
-        flat = torch.from_numpy(y.reshape(-1, y.shape[-1]).copy())
-        whole = [self._distribution.loglike(self._eta, row, torch.lgamma(row + 1)) for row in flat]
+        flat, each = torch.from_numpy(y.reshape(-1).copy()), y.size // max(y.shape[-1], 1)
+        whole = self._distribution.loglike([eta.repeat(each) for eta in self._eta], flat, torch.lgamma(flat + 1))
         possible = (y >= 0) & (y == np.floor(y))
-        return np.where(possible, torch.stack(whole).numpy().reshape(y.shape), -np.inf)
+        return np.where(possible, whole.numpy().reshape(y.shape), -np.inf)
 
     def pmf(self, k: Any) -> Array:
         """Probability of a count in each row."""
@@ -45,8 +46,10 @@ class RowDistribution:
         """Probability of at most k in each row."""
         top = np.broadcast_arrays(np.floor(np.asarray(k, dtype=float)), np.zeros(len(self._eta[0])))[0]
         total = np.zeros(top.shape)
-        for value in range(int(top.max(initial=-1)) + 1):
-            total += np.where(value <= top, self.pmf(float(value)), 0.0)
+        for values in self._counts(int(np.nan_to_num(top).max(initial=-1)) + 1):
+            below = np.cumsum(np.vstack([np.zeros(len(self._eta[0])), self.pmf(values[:, None])]), 0)
+            within = np.clip(np.nan_to_num(top) - values[0] + 1, 0, len(values)).astype(int)
+            total += np.take_along_axis(below, within.reshape(-1, below.shape[1]), 0).reshape(top.shape)
         return total
 
     def ppf(self, q: Any) -> Array:
@@ -88,13 +91,26 @@ class RowDistribution:
 
     def _inverse(self, probability: Array) -> NDArray[np.int_]:
         """Smallest counts at which the distribution function reaches probabilities."""
-        found, total, largest = np.zeros(probability.shape, dtype=int), np.zeros(probability.shape), self.mean().max()
-        for value in range(MOST):
-            step = self.pmf(float(value))
-            total = total + step
-            short = total < probability
-            # a support that ends, or rounding, keeps the total from one
-            if not short.any() or (value > largest and float(np.max(step)) == 0):
+        wanted = torch.from_numpy(probability.reshape(-1, probability.shape[-1]).T.copy())
+        found, short = torch.zeros(wanted.shape, dtype=torch.long), torch.ones(wanted.shape, dtype=torch.bool)
+        total, mean = np.zeros(len(wanted)), np.nan_to_num(self.mean())
+        for values in self._counts(MOST):
+            step = np.nan_to_num(self.pmf(values[:, None]), nan=1.0)  # rows that are not known come to an end at once
+            below = total + np.cumsum(step, 0)
+            at, total = torch.searchsorted(torch.from_numpy(below.T.copy()), wanted), below[-1]
+            # a support that ends, or rounding, may keep the total from one: then its last count is taken
+            last = torch.from_numpy(np.where(step.any(0), len(values) - 1 - (step[::-1] > 0).argmax(0), -1))[:, None]
+            beyond = at == len(values)
+            found = torch.where(short & ~(beyond & (last < 0)), int(values[0]) + torch.where(beyond, last, at), found)
+            short &= beyond & torch.from_numpy((step[-1] > 0) | (values[-1] < mean))[:, None]
+            if not bool(short.any()):
                 break
-            found[short] = value + 1
-        return found
+        return found.T.reshape(probability.shape).numpy()
+
+    def _counts(self, end: int) -> Iterator[Array]:
+        """The counts below an end, in longer and longer runs that keep tables of all rows small."""
+        start, run = 0, 32
+        while start < end:
+            run = max(1, min(2 * run, TABLE // max(len(self._eta[0]), 1), end - start))
+            yield np.arange(start, start + run, dtype=float)
+            start += run
