@@ -204,3 +204,33 @@ def test_quadratic_with_nearly_collinear_columns(seed):
     slope = -(gradient + hessian @ t)
     np.testing.assert_allclose(slope[t != 0], 0.3 * np.sign(t)[t != 0], atol=1e-8)
     assert (np.abs(slope[t == 0]) <= 0.3 + 1e-9).all()
+
+
+HALF_LINES = {
+    "gamma-inverse": (tm.families.Gamma(), lambda rng, mu: rng.gamma(3, mu / 3), lambda eta: 1 / eta),
+    "poisson-sqrt": (tm.families.Poisson(tm.families.links.Sqrt()), lambda rng, mu: rng.poisson(mu), np.square),
+    "poisson-identity": (tm.families.Poisson(tm.families.links.Identity()), lambda rng, mu: rng.poisson(mu), lambda eta: eta),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore::torchmle.errors.DomainWarning")
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("name", HALF_LINES)
+def test_links_that_leave_zero_out_start_elsewhere(name, share):
+    """Zero coefficients are outside their domain; the conditions of a minimum hold where the search ends."""
+    family, draw, mean = HALF_LINES[name]
+    rng = np.random.default_rng(4)
+    x = np.column_stack([np.ones(150), rng.uniform(-1, 1, (150, 3))])
+    y, weights = draw(rng, mean(x @ [3.0, 0.8, -0.5, 0.0])).astype(float), rng.integers(1, 4, 150)
+    model = tm.GLM(y, x, family=family, freq_weights=weights)
+    found = model.fit_regularized(alpha=0.02, L1_wt=share)
+    b, n = np.asarray(found.params), weights.sum()
+    slope = model.score(b, scale=1.0) / n - 0.02 * (1 - share) * b
+    unit = np.sqrt(-np.diag(model.hessian(b, scale=1.0)) / n)
+    beyond = np.where(b == 0, np.maximum(np.abs(slope) - 0.02 * share, 0), slope - 0.02 * share * np.sign(b))
+    np.testing.assert_allclose(beyond / unit, 0, atol=1e-8)
+    assert found.converged
+    with pytest.raises(ValueError, match="not finite at the start"):
+        model.fit_regularized(
+            alpha=0.02, L1_wt=share, start_params=[-3.0, 0.0, 0.0, 0.0] if name != "poisson-sqrt" else [np.nan] * 4
+        )

@@ -5,6 +5,7 @@ Minimises ``-l(theta) / n + sum_j a_j (L |theta_j| + (1 - L) theta_j^2 / 2)``; s
 
 from __future__ import annotations
 
+import math
 import warnings
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from ..errors import ConvergenceWarning
 from ..inference.prediction import predicted_values
 from ..inference.rows import new_rows
+from ..objective import Objective
 from ..optim.proximal import Penalty, Smooth, minimize
 
 if TYPE_CHECKING:
@@ -79,7 +81,7 @@ def fit_regularized(
     L1_wt : float
         Share of the absolute values in the penalty, between 0 (ridge) and 1 (lasso).
     start_params : array_like, optional
-        Reported parameters; zero otherwise.
+        Reported parameters; by default zero, or the start of a plain fit where zero is outside the domain of a link.
     refit : bool
         Fit again without penalty, the coefficients found to be zero held there.
     size : float, optional
@@ -102,20 +104,33 @@ def fit_regularized(
     main = layout.blocks[0].reals
     weights = strengths(alpha, layout.size, main)
     if start_params is None:
-        start = np.zeros(layout.size)
-        start[main.stop :] = model.coordinates.theta(model.start()).numpy()[main.stop :]
+        start = _start(model, main)
     else:
         start = model.coordinates.theta(model._z(start_params)).numpy().copy()
     loss = smooth or average_loss(model, model.nobs if size is None else size)
     theta, steps, converged = minimize(loss, Penalty(weights * L1_wt, weights * (1 - L1_wt)), start, maxiter, cnvrg_tol)
     if not converged:
-        warnings.warn(f"the elastic net did not converge in {steps} steps", ConvergenceWarning, stacklevel=3)
+        why = (
+            "raise maxiter" if steps >= maxiter else "no step lowers the loss there, as at an edge of the link's domain"
+        )
+        warnings.warn(f"the elastic net did not converge in {steps} steps: {why}", ConvergenceWarning, stacklevel=3)
     zero = np.abs(theta) <= zero_tol
     theta = np.where(zero, 0.0, theta)
     if not refit:
         return RegularizedResults(model, theta, steps, converged)
     held = {layout.blocks[0].labels[j - main.start]: 0.0 for j in range(main.start, main.stop) if zero[j]}
     return model.fit(fix=held, **{"disp": False, **fitting})
+
+
+def _start(model: LikelihoodModel, main: slice) -> Array:
+    """Zero for the main coefficients, if the likelihood is finite there."""
+    plain = model.start()
+    zero = model.coordinates.theta(plain).clone()
+    zero[main] = 0.0
+    if math.isfinite(float(model.sums(model.coordinates.centred(zero), 0)[0])):
+        return zero.numpy()
+    inside = model.start_within(Objective(model, model.coordinates), plain)
+    return model.coordinates.theta(inside).numpy().copy()
 
 
 @dataclass(frozen=True)

@@ -59,6 +59,11 @@ def minimize(smooth: Smooth, penalty: Penalty, start: Array, maxiter: int, tol: 
     """
     point = start
     value, gradient, hessian = smooth(point)
+    if not (np.isfinite(value) and np.isfinite(gradient).all() and np.isfinite(hessian).all()):
+        raise ValueError(
+            "the log-likelihood or a derivative is not finite at the start; give start_params at which every row has a positive, "
+            "finite likelihood"
+        )
     for step in range(1, maxiter + 1):
         target = quadratic_minimum(gradient, convex(hessian), penalty, point)
         direction = target - point
