@@ -263,6 +263,32 @@ def test_c4_weights_of_a_sample_have_no_unit(df, name):
         WEIGHTED[name](df, weights="w")
 
 
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("pweights", r"does not take pweights=: inverse probabilities.*\[pweight\].*sampling_weights="),
+        ("pweight", "sampling_weights="),
+        ("fweights", r"does not take fweights=: frequency weights.*\[fweight\].*freq_weights="),
+        ("fw", "freq_weights="),
+        ("aweights", r"does not take aweights=: analytic weights.*\[aweight\].*belong to WLS \(weights=\) and GLM"),
+        ("var_weights", r"belong to WLS \(weights=\) and GLM \(var_weights=\)"),
+        ("sample_weight", "bare sample_weight=.*freq_weights="),
+    ],
+)
+def test_c4_weights_by_their_names_elsewhere(df, name, words):
+    with pytest.raises(TypeError, match=words):
+        tm.Logit.from_formula("yb ~ x", df, **{name: "w"})
+    with pytest.raises(TypeError, match=words):
+        tm.Logit(df["yb"], df[["x"]], **{name: df["w"]})
+
+
+def test_c4_analytic_weights_where_a_model_has_them(df):
+    with pytest.raises(TypeError, match="aweights=.*are var_weights= here"):
+        glm("yn ~ x", df, F.Gaussian(), aweights="w")
+    with pytest.raises(TypeError, match="aweights=.*are weights= here"):
+        tm.WLS.from_formula("yn ~ x", df, aweights="w")
+
+
 def test_c4_precisions_are_weighted_least_squares(df):
     gaussian = glm("yn ~ x + z", df, F.Gaussian(), var_weights="w")
     squares = tm.WLS.from_formula("yn ~ x + z", df, weights="w").fit()

@@ -151,3 +151,14 @@ def test_adjusted_p_values(method):
             close(adjusted(p, method), multipletests(p, method=method)[1], 1e-12)
     with pytest.raises(ValueError, match="choose from bonferroni"):
         adjusted([0.1], "best")
+
+
+def test_terms_without_what_was_fixed(df):
+    """Fixed coefficients leave their terms: the others are tested, without a warning of rank."""
+    res = tm.Poisson.from_formula("c ~ x + C(g) + w", df).fit(fix={"C(g)[T.b]": 0.0, "w": 0.1}, disp=False)
+    table = res.wald_test_terms().table
+    assert list(table.index) == ["Intercept", "C(g)", "x"] and list(table["df_constraint"]) == [1, 1, 1]
+    single = res.t_test("C(g)[T.c] = 0")
+    close(table.loc["C(g)", "statistic"], single.statistic[0] ** 2)
+    close(table.loc["C(g)", "pvalue"], single.pvalue)
+    assert list(res.wald_test_terms(skip_single=True, combine_terms=["C(g)"]).table.index) == ["C(g)"]

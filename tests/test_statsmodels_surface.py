@@ -149,6 +149,18 @@ def test_keywords_of_habit(df):
         model.fit(maxitr=3)
 
 
+@pytest.mark.parametrize("kind", ["Logit", "Probit", "MNLogit", "Poisson"])
+def test_check_rank_is_taken(df, kind):
+    y = (df["c"] > 0).astype(int)
+    plain = getattr(tm, kind)(y, sm.add_constant(df[["x"]])).fit(disp=False)
+    told = getattr(tm, kind)(y, sm.add_constant(df[["x"]]), check_rank=False).fit(disp=False)
+    formula = getattr(tm, kind).from_formula("y ~ x", df.assign(y=y), check_rank=False).fit(disp=False)
+    close(told.params, plain.params, 0)
+    close(formula.params, plain.params, 1e-9)
+    with pytest.raises(TypeError, match="check_rank"):
+        tm.OLS(df["c"], df[["x"]], check_rank=False)
+
+
 # -- predictions of the rows of the fit --------------------------------------------------------------------------
 
 

@@ -9,6 +9,19 @@ from typing import Any
 
 EVERY_MODEL = ("freq_weights", "sampling_weights")
 
+STATA = {
+    "freq_weights": ("fweights", "fweight", "fw", "frequency_weights", "freq_weight"),
+    "sampling_weights": ("pweights", "pweight", "pw", "probability_weights", "survey_weights", "sampling_weight"),
+    "var_weights": ("aweights", "aweight", "aw", "analytic_weights", "var_weights", "var_weight"),
+}
+"""What Stata and others call weights of each meaning."""
+
+WEIGHTS = {
+    "freq_weights": "frequency weights, which repeat rows (Stata's [fweight]),",
+    "sampling_weights": "inverse probabilities of being in the sample (Stata's [pweight])",
+    "var_weights": "analytic weights, inverse variances of the rows (Stata's [aweight]),",
+}
+
 
 @dataclass(frozen=True)
 class Arguments:
@@ -73,11 +86,21 @@ def _kind(value: Any, predictor: bool) -> str:
 
 
 def _unknown(owner: str, name: str, known: tuple[str, ...]) -> str:
-    if name == "weights":
+    if name in ("weights", "sample_weight", "weight"):
         return (
-            f"{owner} does not take a bare weights=, which could mean several things: freq_weights= repeats rows; "
+            f"{owner} does not take a bare {name}=, which could mean several things: freq_weights= repeats rows; "
             "sampling_weights= are inverse probabilities of being in the sample; "
-            "analytic (inverse-variance) weights belong to WLS"
+            f"analytic (inverse-variance) weights {_analytic(known)}"
         )
+    meant = next((kind for kind, names in STATA.items() if name in names), None)
+    if meant is not None:
+        what = _analytic(known) if meant == "var_weights" else f"are {meant}= here"
+        return f"{owner} does not take {name}=: {WEIGHTS[meant]} {what}"
     takes = ", ".join((*known, "missing", "device", "dtype"))
     return f"{owner} got an unexpected keyword argument {name!r}; it takes {takes}"
+
+
+def _analytic(known: tuple[str, ...]) -> str:
+    if "weights" in known:
+        return "are weights= here"
+    return "are var_weights= here" if "var_weights" in known else "belong to WLS (weights=) and GLM (var_weights=)"

@@ -50,6 +50,7 @@ class Model:
     parameters: ClassVar[Mapping[str, Transform | VectorTransform]] = NO_PARAMETERS
     row_arguments: ClassVar[tuple[str, ...]] = ()
     settings: ClassVar[tuple[str, ...]] = ()
+    habits: ClassVar[tuple[str, ...]] = ()  # keywords of statsmodels' that steer nothing here
     classes: ClassVar[bool] = False  # whether the response may be categories; they become codes 0, 1, ...
     prediction_arguments: ClassVar[tuple[str, ...]] = ()
     likelihood_of_params: ClassVar[bool] = False  # whether a subclass says its likelihood by loglike(params)
@@ -170,6 +171,7 @@ class Model:
     @classmethod
     def _sorted(cls, arguments: Mapping[str, Any]) -> Arguments:
         refuse_what_are_no_transforms(cls.__name__, cls.parameters)
+        arguments = {name: value for name, value in arguments.items() if name not in cls.habits}
         parameters, designs = tuple(cls.parameters), cls.predictors()[1:]
         return sort_arguments(cls.__name__, arguments, cls.row_arguments, parameters, designs, cls.settings)
 

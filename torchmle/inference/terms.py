@@ -78,6 +78,9 @@ def wald_test_terms(
 ) -> TermTests:
     """Joint Wald tests of each term, and of more.
 
+    Coefficients that the user held fixed are known, so there is nothing to test: they are left out of their terms, and
+    terms that have no others out of the table.
+
     Parameters
     ----------
     results : Results
@@ -95,7 +98,11 @@ def wald_test_terms(
     ValueError
         No term contains one of the strings.
     """
-    terms, eye = results.term_positions(), np.eye(len(results.names))
+    held, eye = set(results.fit.coordinates.fixed), np.eye(len(results.names))
+    free = {
+        name: [position for position in at if position not in held] for name, at in results.term_positions().items()
+    }
+    terms = {name: at for name, at in free.items() if at}
     hypotheses = [(name, eye[at]) for name, at in terms.items() if not (skip_single and len(at) == 1)]
     for text in combine_terms or ():
         positions = [position for name, at in terms.items() if text in name for position in at]

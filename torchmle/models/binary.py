@@ -67,6 +67,7 @@ class BinaryModel(LinearArguments, Lasso, RegressionModel):
 
     row_arguments: ClassVar[tuple[str, ...]] = ("offset",)
     results_class = BinaryResults
+    habits: ClassVar[tuple[str, ...]] = ("check_rank",)
     default_disp = True
 
     def prepare(self, data: Data) -> Data:

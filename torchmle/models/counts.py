@@ -42,6 +42,7 @@ class CountModel(LinearArguments, Lasso, RegressionModel):
     distribution: CountDistribution = PoissonCounts()
     row_arguments: ClassVar[tuple[str, ...]] = ("offset", "exposure")
     results_class: ClassVar[type[Results]] = DispersedResults
+    habits: ClassVar[tuple[str, ...]] = ("check_rank",)
     default_disp = True
 
     def __init__(

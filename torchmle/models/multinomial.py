@@ -84,6 +84,7 @@ class MNLogit(Lasso, RegressionModel):
 
     parameters = {MAIN: Identity()}  # of the second category; the others follow when the categories are known
     results_class = MultinomialResults
+    habits: ClassVar[tuple[str, ...]] = ("check_rank",)
     default_disp = True
     classes: ClassVar[bool] = True
 
