@@ -10,7 +10,7 @@ from functools import cache
 import numpy as np
 import pytest
 from reference import corpus
-from reference.checks import clusters, covariances, elementwise, first, in_se, relative
+from reference.checks import clusters, covariances, elementwise, first, in_se, newey_west, relative
 from reference.fits import Fitted
 
 import torchmle as tm
@@ -56,6 +56,7 @@ def prior_weights(case):
 @pytest.mark.filterwarnings("ignore::torchmle.errors.DomainWarning")
 def model_of(case, formula=None, **options):
     options = {**prior_weights(case), **options}
+    options |= {"offset": case["options"]["offset"]} if "offset" in case["options"] else {}
     return tm.GLM.from_formula(
         formula or case["formula"], corpus.frame(case["name"]), family=family_of(case["model"]), **options
     )
@@ -124,8 +125,9 @@ def predictions(fit, theirs):
     return max(
         relative(link.predicted, theirs["link"]), elementwise(link.se, theirs["link_se"]),
         elementwise(mean.predicted, theirs["response"]), elementwise(mean.se, theirs["response_se"]),
-        elementwise(np.sort(mean.conf_int(), axis=1), np.sort(theirs["response_ci95_from_link"], axis=1)),
         elementwise(fit.res.predict(new), theirs["response"]),
+        elementwise(np.sort(mean.conf_int(), axis=1), np.sort(theirs["response_ci95_from_link"], axis=1))
+        if "response_ci95_from_link" in theirs else 0.0,
     )  # fmt: skip
 
 
@@ -183,7 +185,20 @@ CHECKS = {
     "vcov_observed": covariance("oim"), "vcov_HC0_observed": covariance("HC0"),
     "se_observed": lambda fit, theirs: elementwise(np.sqrt(np.diag(fit.covariance("oim"))), theirs),
 }  # fmt: skip
+PATTERNS = {
+    "vcov_cluster_": lambda key: covariance("cluster", groups=key.removeprefix("vcov_cluster_"), convention="none"),
+    "vcov_neweywest_": lambda key: newey_west,
+}
+
+
+def check_of(key):
+    """The check of a key, exact or by the pattern it falls under."""
+    return CHECKS.get(key) or next(make(key) for start, make in PATTERNS.items() if key.startswith(start))
+
+
 LOOSER = {
+    # complementary log-log: R ends some 1e-9 standard errors from the maximum
+    ("glm_binomial_birthwt_bool_cloglog", "predict"): 1e-8, ("glm_binomial_pima_miss", "stat"): 1e-8,
     "confint_profile_95": 1e-6, "pvalue": 1e-7,
     # 3,020 rows: sandwich's numbers differ from `mle_check` by 1e-9 too
     **{("glm_binomial_cloglog_wells", f"vcov_{kind}"): 1e-8 for kind in ("HC0", "HC1", "HC2", "HC3", "opg")},
@@ -202,7 +217,7 @@ def questions():
 @pytest.mark.filterwarnings("ignore::torchmle.errors.DomainWarning")
 @pytest.mark.parametrize(("name", "part", "key"), sorted(questions(), key=lambda question: question.id))
 def test_agrees_with_r(name, part, key):
-    assert CHECKS[key](fitted(name), corpus.load(name)[part][key]) <= LOOSER.get(
+    assert check_of(key)(fitted(name), corpus.load(name)[part][key]) <= LOOSER.get(
         (name, key), LOOSER.get(key, TOLERANCE)
     )
 
