@@ -314,3 +314,11 @@ def test_outcomes_are_checked(df):
         tm.Probit(df["yb"] * 0.5, df[["x"]])
     shares = tm.Logit(df["yb"] * 0.5 + 0.2, df[["x"]]).fit(disp=False)
     assert shares.converged
+
+
+def test_no_step_is_taken_where_rounding_is_all_that_is_left():
+    """Twenty-one correlated columns: the decrement falls from 1e-18 to 1e-24 or so, and a further step brings nothing."""
+    data = sm.datasets.star98.load()
+    res = tm.GLM(data.endog, sm.add_constant(data.exog, prepend=False), family=F.Binomial()).fit()
+    assert res.fit_history["iteration"] == 4
+    assert res.optim.decrement < 2e-23

@@ -32,6 +32,7 @@ LONGEST = 2.0**60
 RUNAWAY = 1e50  # no parameter of a usable model, nor its information, is that large
 STALLED = 4  # steps in a row that leave the decrement where it was
 STALL_BELOW = 1e-3  # decrement above which slow progress is not rounding error
+NOISE = 16.0  # times the floor: decrements to which rounding errors alone bring a search, now this side of it, now that
 UNFELT = 1e-7  # fall of the log-likelihood that no statistic feels; counts of millions round to as much
 
 
@@ -209,8 +210,9 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point, to
     log-likelihood only levels off towards infinity (separation: 1 - exp(-t)), or is flatter than a parabola, the
     curvature falls by a constant factor at every step however small the decrement.
     """
+    floor, near = rounding_floor(search), False
     for _ in range(POLISH_STEPS):
-        if model.decrement <= rounding_floor(search) and negligible(model, point):
+        if model.decrement <= (NOISE if near else 1) * floor and negligible(model, point):
             break
         trial = search.hessian(point.x + model.direction)
         if not trial.finite:
@@ -224,6 +226,7 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point, to
             return Ending(point, model, Status.DIVERGING)
         if not (after.definite and after.decrement <= model.decrement):
             break
+        near = model.decrement**2 <= floor  # steps converge quadratically: what is left after this one is rounding
         point, model = trial, after
         search.record(point.x, point.value, model.decrement)
     away = ran_away(search, point, reference, model)
