@@ -10,7 +10,7 @@ import pytest
 import statsmodels.api as sm
 import torch
 from problems import BY_NAME, fitted
-from scipy import stats
+from scipy import special, stats
 from statsmodels.discrete import count_model, discrete_model
 from statsmodels.tools.sm_exceptions import ModelWarning
 
@@ -678,3 +678,35 @@ def test_frequencies_are_drawn():
     axes = diagnostic.plot_probs(upp_xlim=8)
     np.testing.assert_allclose(axes[0].lines[0].get_ydata(), diagnostic.probs_predicted.sum(0))
     plt.close("all")
+
+
+TWO_MAXIMA = [(1054, tm.ZeroInflatedNegativeBinomialP), (1277, tm.ZeroInflatedGeneralizedPoisson)]
+
+
+@pytest.mark.filterwarnings("ignore::torchmle.errors.BoundaryWarning", "ignore::torchmle.errors.SpecificationWarning")
+@pytest.mark.parametrize(("seed", "model"), TWO_MAXIMA, ids=["negbin", "generalized"])
+def test_of_two_maxima_the_higher_is_found(seed, model):
+    """Zeros by inflation or by dispersion: no search from random starts ends higher."""
+    rng = np.random.default_rng(seed)
+    n = int(rng.choice([30, 60, 120, 300]))
+    x, z = rng.normal(size=n), rng.normal(size=n)
+    mu = np.exp(rng.normal() * 0.7 + rng.normal() * 0.6 * x)
+    share = special.expit(rng.normal() + rng.normal() * z)
+    alpha, kind = rng.exponential() * 0.7, rng.integers(3)
+    counts = rng.poisson(mu) if kind == 0 else rng.negative_binomial(1 / alpha, 1 / (1 + alpha * mu))
+    y = np.where(rng.random(n) < share, 0, counts).astype(float)
+    own, other = np.column_stack([np.ones(n), x]), np.column_stack([np.ones(n), z])
+    inflate = None if rng.random() < 0.5 else other if rng.random() < 0.5 else own
+    fitted_model = model(y, own, exog_infl=inflate)
+    res = fitted_model.fit(disp=False)
+    assert res.converged
+    first = len(res.names) - 3
+    for _ in range(8):
+        start = [
+            *rng.normal(0, 1.5, first),
+            np.log(y.mean()) + 0.5 * rng.normal(),
+            0.3 * rng.normal(),
+            rng.exponential() + 0.05,
+        ]
+        again = fitted_model.fit(start_params=start, disp=False, warn_convergence=False)
+        assert not again.converged or again.llf <= res.llf + 1e-6

@@ -101,10 +101,11 @@ def _from_the_data(
 
     So far out likelihoods are flat or overflow, and a search there tells of the start, not of the data.
     """
-    found = again()
-    if not found[1].converged or found[1].value < lost[1].value - SAME * max(1.0, abs(lost[1].value)):
+    found, rounding = again(), SAME * max(1.0, abs(lost[1].value))
+    if not found[1].converged or found[1].value < lost[1].value - rounding:
         return lost
-    if not model.secondary:
+    higher = found[1].value > lost[1].value + rounding  # else the search was on its way to a boundary, and nearly there
+    if higher and not model.secondary:
         warnings.warn(
             f"the search from start_params ended without a maximum (log-likelihood {lost[1].value:.6g}, "
             f"{lost[1].status.name}); the estimates are those found from the model's own start",

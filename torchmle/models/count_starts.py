@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -15,11 +15,13 @@ from ..objective import Objective
 from ..optim import maximize
 from ..sums import row_sums
 from ..transforms import Log
-from .count_distributions import NOWHERE
+from .count_distributions import NOWHERE, CountDistribution, PoissonCounts
+from .zero_inflation import ZeroInflatedCounts
 
 if TYPE_CHECKING:
     from .counts import CountModel, Poisson
 
+BARELY_DISPERSED, BARELY_INFLATED = 0.02, 0.05
 SHRUNK = (1.0, 0.5, 0.1, 0.0)  # of a negative dispersion, until every row is possible
 
 
@@ -37,18 +39,50 @@ def poisson_of(model: CountModel) -> Poisson:
     """The Poisson model of the same rows and the same main design."""
     from .counts import Poisson  # it is made of this file
 
-    other = object.__new__(Poisson)
+    return _of_the_same_rows(model, Poisson, None)
+
+
+def _of_the_same_rows(model: CountModel, kind: type, distribution: CountDistribution | None) -> Any:
+    """A model of another distribution, by default its class's own, of the same rows and the designs of its parameters."""
+    other: Any = object.__new__(kind)
     own = {
         name: value
         for name, value in vars(model).items()
         if not isinstance(getattr(type(model), name, None), cached_property)
     }
     vars(other).update({name: value for name, value in own.items() if name not in ("distribution", "parameters")})
-    main = {name: x for name, x in model.rows.x.items() if name == "mu"}
-    other.shift = {name: shift for name, shift in model.shift.items() if name == "mu"}
-    other._rows = model.rows.with_designs(main).with_shift(other.shift)
+    if distribution is not None:
+        other.use(distribution)
+    designs = {name: x for name, x in model.rows.x.items() if name in other.parameters}
+    other.shift = {name: shift for name, shift in model.shift.items() if name in other.parameters}
+    other._rows = model.rows.with_designs(designs).with_shift(other.shift)
     other.layout = other.make_layout()
     return other
+
+
+def explanations(model: CountModel) -> list[Tensor]:
+    """Two accounts of the zeros of counts that vary more than Poisson's, in z: added zeros alone, the dispersion alone.
+
+    Each is the maximum of a model that has but the one.  A likelihood with both may have a maximum near either.
+    """
+    from .counts import CountModel  # it is made of this file
+
+    base, inflation = model.distribution.base, model.distribution.inflation  # type: ignore[attr-defined]
+    accounts = (
+        (type(model), ZeroInflatedCounts(PoissonCounts(), inflation), ("alpha", BARELY_DISPERSED)),
+        (CountModel, base, ("inflate", BARELY_INFLATED)),
+    )
+    found = []
+    for kind, distribution, (missing, value) in accounts:
+        simpler = _of_the_same_rows(model, kind, distribution)
+        best = maximize(Objective(simpler, simpler.coordinates), simpler.start(), "newton", maxiter=50)
+        point = torch.zeros(model.layout.size, dtype=torch.float64)
+        for block in simpler.layout.blocks:
+            point[model.layout.block(block.name).reals] = best.x[block.reals]
+        if best.converged:
+            real = float(model.parameters[missing].inverse(torch.tensor(value, dtype=torch.float64)))
+            found.append(_with(model, point, missing, real))
+    return found
 
 
 def poisson_fit(model: CountModel) -> Tensor:

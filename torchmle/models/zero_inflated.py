@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -9,16 +10,23 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from torch import Tensor
 
+from ..constraints import Restrictions
 from ..data import Data
+from ..maximum import NOTHING
 from ..null import constant_only
+from ..objective import Objective
+from ..optim import Optimum
 from ..parameters import Block, Parameters, Values
 from ..structured import Coefficients
 from .consul import Consul, ConsulResults
 from .count_distributions import CountDistribution, GeneralizedPoissonCounts, NegativeBinomialCounts, PoissonCounts
 from .count_results import DispersedResults
+from .count_starts import explanations
 from .counts import CountModel
 from .zero_inflation import LINKS, ZeroInflatedCounts
 
+FEW_ROWS = 5_000  # up to which a likelihood is searched from more than one start; with many it hardly has two maxima
+HIGHER = 1e-6  # by which another maximum must be higher
 QUANTITIES = ("mean-main", "mean-nonzero", "prob-main", "prob-zero")
 
 
@@ -95,6 +103,29 @@ class ZeroInflation(Counts):
         inflate = Coefficients(tuple(f"inflate_{column}" for column in columns))
         blocks = [block for block in self.parameter_blocks() if block[0] != "inflate"]
         return Parameters([*blocks, ("inflate", inflate, None)], order=("inflate", *(name for name, _, _ in blocks)))
+
+    def _maximum(
+        self,
+        restrictions: Restrictions,
+        start_params: Any,
+        method: str,
+        boundary: Mapping[int, float] = NOTHING,
+        **options: Any,
+    ) -> tuple[Objective, Optimum]:
+        """The highest of the maxima that the plain start and two accounts of the zeros lead to, where rows are few."""
+        found = super()._maximum(restrictions, start_params, method, boundary, **options)
+        told = start_params is not None or method != "newton" or boundary or self.secondary
+        if told or "alpha" not in self.parameters or self.rows.n > FEW_ROWS or self.rows.group is not None:
+            return found
+        quiet = copy.copy(self)
+        quiet.secondary = True
+        rest = {**options, "callback": None, "progress": False}
+        for point in explanations(quiet):
+            start = self.layout.natural(self.coordinates.theta(point)).numpy()
+            other = quiet._maximum(restrictions, start, method, **rest)
+            if other[1].converged and (not found[1].converged or other[1].value > found[1].value + HIGHER):
+                found = other
+        return found
 
     @property
     def inflation_slopes(self) -> int:
