@@ -232,12 +232,91 @@ def test_d1_offsets_at_prediction_time(df):
         close(inside.predict(df), means(inside), 1e-13)
         with pytest.raises(FormulaError, match="'off'"):
             inside.predict(df[["x"]])
-    with pytest.raises(FormulaError, match="offset=.*beside"):
-        tm.Poisson.from_formula("yp ~ x + offset(np.log(off))", df)
     with pytest.raises(FormulaError, match="given twice"):
         tm.Poisson.from_formula("yp ~ x + offset(off)", df, offset="off")
     with pytest.raises(FormulaError, match="2 offsets"):
         tm.Poisson.from_formula("yp ~ x + offset(off) + offset(x)", df)
+
+
+EXPOSED = pd.DataFrame(
+    {"x": [0.3, -1.2, 0.8, 1.5, -0.4, 0.1, -0.9, 1.1, 0.6, -0.2], "t": [1.5, 2, 0.7, 3.1, 1.2, 2.4, 0.9, 1.8, 2.2, 1.1],
+     "y": [2, 1, 3, 9, 0, 2, 1, 4, 3, 2]}
+)  # fmt: skip
+LATER = pd.DataFrame({"x": [0.0, 1.0], "t": [2.0, 5.0]}, index=["a", "b"])
+
+
+@pytest.mark.parametrize(
+    "formula", ["y ~ x + offset(log(t))", "y ~ offset(np.log(t)) + x", "y ~ x + offset( np.log( t**1 ) )"]
+)
+def test_d1_expressions_in_offsets(formula, tmp_path):
+    """R 4.2: glm(y ~ x + offset(log(t)), poisson), predict(f, new, se.fit = TRUE)."""
+    for build in (tm.Poisson.from_formula, lambda f, d: tm.GLM.from_formula(f, d, family=tm.families.Poisson())):
+        res = build(formula, EXPOSED).fit(disp=False)
+        close(res.params, [0.10631458041576038, 0.66423676410244947], 1e-9)
+        close(res.bse, [0.27360091714935125, 0.25739304076578662], 1e-7)
+        close(res.llf, -15.052530503909967, 1e-12)
+        for same in (res, pickle.loads(pickle.dumps(res)), saved(res, tmp_path)):  # noqa: S301
+            close(same.predict(LATER), [2.2243433778277502, 10.8047867869680196], 1e-9)
+            linear = fit.get_prediction(LATER, which="linear")
+            close(linear.predicted, [0.79946176097570565, 2.37998925695231023], 1e-9)
+            close(linear.se, [0.27360091714935125, 0.20247407084886118], 1e-7)
+            close(
+                same.predict(LATER[["x"]], offset=0), np.exp(same.params["Intercept"] + same.params["x"] * LATER["x"])
+            )
+            with pytest.raises(FormulaError, match="'t'"):
+                same.predict(LATER[["x"]])
+        close(res.predict(EXPOSED), means(res), 1e-13)
+        assert list(res.params.index) == ["Intercept", "x"] and "t" not in set(res.margins().frame()["term"])
+
+
+def saved(res, folder):
+    res.save(folder / "fit.tm")
+    return tm.load(folder / "fit.tm")
+
+
+def test_d1_an_offset_alone():
+    """R 4.2: glm(y ~ offset(log(t^2 + 1)), poisson)."""
+    res = tm.Poisson.from_formula("y ~ offset(log(t**2 + 1))", EXPOSED).fit(disp=False)
+    close(res.params, [-0.48036641628128213], 1e-9)
+    close(np.log(res.predict(LATER)), [1.1290714961528181, 2.7777301217402002], 1e-9)
+    without = tm.Poisson.from_formula("y ~ x + offset(log(t)) - 1", EXPOSED).fit(disp=False)
+    assert list(without.params.index) == ["x"]
+
+
+def test_d1_missing_values_in_an_expression():
+    """Rows whose offset cannot be made are left out, and predicted as missing."""
+    data = EXPOSED.assign(t=EXPOSED["t"].where(EXPOSED.index != 4), x=EXPOSED["x"].where(EXPOSED.index != 7))
+    with np.errstate(invalid="ignore"):
+        negative = tm.Poisson.from_formula(
+            "y ~ x + offset(log(t))", EXPOSED.assign(t=EXPOSED["t"].where(EXPOSED.index != 4, -1))
+        )
+    res = tm.Poisson.from_formula("y ~ x + offset(log(t))", data).fit(disp=False)
+    kept = tm.Poisson.from_formula("y ~ x + offset(log(t))", EXPOSED.drop([4, 7])).fit(disp=False)
+    close(res.params, kept.params, 1e-12)
+    assert res.nobs == 8 and res.model.dropped_rows == 2 and negative.dropped_rows == 1
+    found = res.predict(data)
+    assert list(found.index[found.isna()]) == [4, 7]
+    with pytest.raises(MissingDataError):
+        tm.Poisson.from_formula("y ~ x + offset(log(t))", data, missing="raise")
+
+
+@pytest.mark.parametrize(
+    ("formula", "words"),
+    [
+        ("y ~ x + offset(log(s))", "'s'"),
+        ("y ~ x + offset(log(t)", "not closed"),
+        ("y ~ x + offset(log t)", r"cannot read offset\(log t\)"),
+        ("y ~ x * offset(log(t))", "must be a term of its own"),
+        ("y ~ offset(log(t)):x", "must be a term of its own"),
+        ("y ~ x + offset(log(t)) + offset(x)", r"2 offsets.*offset\(log\(t\) \+ x\)"),
+        ("y ~ x + offset(C(t))", r"one number for each row; it has categories"),
+        ("y ~ x + offset(bs(t, 4))", r"one number for each row; it has 4 columns"),
+        ("y ~ x + offset(log(t - t))", "infinite"),
+    ],
+)
+def test_d1_offsets_that_cannot_be_read(formula, words):
+    with np.errstate(divide="ignore"), pytest.raises(FormulaError, match=words):
+        tm.Poisson.from_formula(formula, EXPOSED)
 
 
 @pytest.mark.parametrize("model", ["poisson", "glm", "survival"])

@@ -303,7 +303,7 @@ class Model:
         constants = {name: float(value) for name, value in arguments.items() if isinstance(value, Real)}
         rest = {name: value for name, value in arguments.items() if name not in constants}
         if transform or not self.design.formulas:
-            rows = self.design.rows(exog, arguments=rest, unseen=unseen)
+            rows = self.design.rows(exog, arguments=arguments, unseen=unseen)
         else:
             main, *others = self.design.formulas
             if others:

@@ -15,9 +15,10 @@ from ..data.tensors import as_double
 from ..errors import FormulaError
 from .coding import Coding, code_terms, without_columns
 from .design import Design, Rows
-from .factor import Evaluated, learn, warn_of_numbers_as_levels, warn_of_statistics
+from .factor import Evaluated, Factor, learn, warn_of_numbers_as_levels, warn_of_statistics
 from .lookup import look_up
 from .matrix import fill
+from .offset import FUNCTIONS, Code
 from .parsing import Parsed, parse_predictors
 from .problems import IncompleteDataError, at_rows, unknown_name
 from .response import Response, learn_response, tolerates_missing
@@ -80,8 +81,10 @@ def design_from_formula(
     if missing not in ("drop", "raise", "none"):
         raise ValueError(f"missing option {missing} not understood")
     source = Source(data)
-    task = _read(dict(formulas), source, env)
-    given, row_names = read_arguments(arguments, source)
+    coded = {name: value.text for name, value in (arguments or {}).items() if isinstance(value, Code)}
+    task = _read(dict(formulas), coded, source, env)
+    plain = {name: value for name, value in (arguments or {}).items() if name not in coded}
+    given, row_names = read_arguments(plain, source)
     chosen = None if subset is None else subset_mask(subset, source.index, source.n)
     learned = _learn(task, _first_mask(task, given, chosen), source.labels(), classes)
     dropped = (source.n if chosen is None else int(chosen.sum())) - len(learned.y)
@@ -96,11 +99,15 @@ def design_from_formula(
 
 @dataclass(frozen=True)
 class _Task:
-    """Formulas and what their names mean: codes of the response and of the right sides' factors, columns, the rest."""
+    """Formulas and what their names mean: codes of the response and of the right sides' factors, columns, the rest.
+
+    `coded` are the row arguments that are expressions, by name; `right` has these too.
+    """
 
     parsed: Mapping[str, Parsed]
     response: tuple[str, ...]
     right: tuple[str, ...]
+    coded: Mapping[str, str]
     columns: Mapping[str, Column]
     constants: Mapping[str, object]
 
@@ -116,14 +123,18 @@ class _Learned:
     kept: np.ndarray | None
 
 
-def _read(formulas: dict[str, str], source: Source, env: patsy.EvalEnvironment) -> _Task:
+def _read(formulas: dict[str, str], coded: Mapping[str, str], source: Source, env: patsy.EvalEnvironment) -> _Task:
     parsed = parse_predictors(formulas)
     response = next(iter(parsed.values())).response
     if not response:
         raise FormulaError("the formula has no response; write it on the left side, as in 'y ~ x'")
     right = tuple(dict.fromkeys(code for formula in parsed.values() for code in formula.factors))
     columns, constants = look_up([*response, *right], source, env)
-    return _Task(parsed, response, right, columns, constants)
+    if coded:
+        more = look_up(coded.values(), source, env.with_outer_namespace(FUNCTIONS))
+        columns, constants = columns | more[0], constants | more[1]
+        right = tuple(dict.fromkeys((*right, *coded.values())))
+    return _Task(parsed, response, right, coded, columns, constants)
 
 
 def _first_mask(task: _Task, given: Mapping[str, np.ndarray], chosen: np.ndarray | None) -> np.ndarray | None:
@@ -170,6 +181,7 @@ def _design(task: _Task, learned: _Learned, row_names: Mapping[str, str], drop_c
         name: code_terms(formula.terms, evaluated.factors, evaluated.contrasts) for name, formula in task.parsed.items()
     }
     codings = _drop(codings, drop_cols)
+    terms = {code for formula in task.parsed.values() for code in formula.factors}
     return Design(
         formulas={name: formula.text for name, formula in task.parsed.items()},
         response=response.names,
@@ -180,9 +192,24 @@ def _design(task: _Task, learned: _Learned, row_names: Mapping[str, str], drop_c
         pandas=True,
         response_levels=response.levels,
         codings=codings,
-        factors=evaluated.factors,
+        factors={code: factor for code, factor in evaluated.factors.items() if code in terms},
         outcome=response,
+        row_factors={name: _one_number(name, evaluated.factors[code]) for name, code in task.coded.items()},
     )
+
+
+def _one_number(name: str, factor: Factor) -> Factor:
+    """The factor of a row argument.
+
+    Raises
+    ------
+    FormulaError
+        It is not one number for each row.
+    """
+    if factor.levels is not None or factor.width != 1:
+        what = "categories" if factor.levels is not None else f"{factor.width} columns"
+        raise FormulaError(f"{name}({factor.name}) must be one number for each row; it has {what}")
+    return factor
 
 
 def _drop(codings: dict[str, Coding], drop_cols: Sequence[str] | None) -> dict[str, Coding]:
@@ -198,4 +225,5 @@ def _training_data(design: Design, learned: _Learned, given: Mapping[str, np.nda
     x = {name: as_double(fill(coding, values, len(learned.y))) for name, coding in design.codings.items()}
     columns = {name: as_double(value) for name, value in learned.extra.items()}
     columns |= {name: argument_tensor(name, value, learned.kept) for name, value in given.items()}
+    columns |= {name: as_double(values[factor.name][:, 0]) for name, factor in design.row_factors.items()}
     return Data(as_double(learned.y), x, columns)

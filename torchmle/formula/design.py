@@ -82,6 +82,8 @@ class Design:
         How to evaluate each factor of the right sides.
     outcome : Response or None
         How to evaluate the response; None for matrices.
+    row_factors : mapping of str to Factor
+        How to evaluate the row arguments that are expressions, such as the offset of ``offset(np.log(t))``.
     """
 
     formulas: Mapping[str, str]
@@ -95,6 +97,7 @@ class Design:
     codings: Mapping[str, Coding] = field(default_factory=dict, repr=False)
     factors: Mapping[str, Factor] = field(default_factory=dict, repr=False)
     outcome: Response | None = field(default=None, repr=False)
+    row_factors: Mapping[str, Factor] = field(default_factory=dict, repr=False)
 
     @property
     def event_level(self) -> Any:

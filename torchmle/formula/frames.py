@@ -26,7 +26,9 @@ from .values import Column, Variables, complete_rows
 def rows_of_frame(design: Design, data: Any, response: bool, arguments: Mapping[str, Any] | None, unseen: str) -> Rows:
     """Evaluate a formula design on new data."""
     source = Source(_as_column(data, design))
-    variables, complete = _variables(source, design.factors)
+    told = {name for name, value in (arguments or {}).items() if value is not None}
+    coded = {name: factor for name, factor in design.row_factors.items() if name not in told}
+    variables, complete = _variables(source, {**design.factors, **{factor.name: factor for factor in coded.values()}})
     values = {name: factor.values(variables, unseen) for name, factor in design.factors.items()}
     x = {
         name: as_double(spread(_matrix(coding, values, variables.n), complete))
@@ -35,6 +37,7 @@ def rows_of_frame(design: Design, data: Any, response: bool, arguments: Mapping[
     y, columns = _response(design, source) if response else (None, {})
     given, _ = read_arguments(arguments_by_name(design, source, arguments, response), source)
     columns |= {name: argument_tensor(name, value, None) for name, value in given.items()}
+    columns |= {name: as_double(spread(code.values(variables)[:, 0], complete)) for name, code in coded.items()}
     return Rows(Data(y, x, columns), source.labels(), None, 0, design)
 
 

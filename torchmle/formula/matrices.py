@@ -32,10 +32,9 @@ def rows_of_matrices(design: Design, data: Any, arguments: Mapping[str, Any] | N
     ValueError
         If a matrix does not have as many columns as in training, or one is needed and not given.
     """
-    for name in set(design.row_names) & set(LINEAR) - set(arguments or ()):
-        raise FormulaError(
-            f"the model was fitted with {name}={design.row_names[name]!r}; pass {name}= for the new rows"
-        )
+    made_of = {**design.row_names, **{name: factor.name for name, factor in design.row_factors.items()}}
+    for name in set(made_of) & set(LINEAR) - set(arguments or ()):
+        raise FormulaError(f"the model was fitted with {name}={made_of[name]!r}; pass {name}= for the new rows")
     given = _by_predictor(design, data)
     x: dict[str, Tensor] = {}
     index = None

@@ -34,6 +34,7 @@ def design_to_dict(design: Design) -> dict[str, Any]:
         "columns": {name: list(columns) for name, columns in design.columns.items()},
         "terms": {name: _spans_to(terms) for name, terms in design.terms.items()},
         "row_names": dict(design.row_names),
+        "row_factors": {name: _factor_to(factor) for name, factor in design.row_factors.items()},
         "pandas": design.pandas,
         "response_levels": encode(design.response_levels),
         "codings": {name: [_part_to(part) for part in coding.parts] for name, coding in design.codings.items()},
@@ -64,6 +65,7 @@ def design_from_dict(content: Mapping[str, Any]) -> Design:
         columns=columns,
         terms=terms,
         row_names=dict(content["row_names"]),
+        row_factors={name: _factor_from(factor) for name, factor in content.get("row_factors", {}).items()},
         pandas=content["pandas"],
         response_levels=decode(content["response_levels"]),
         codings={

@@ -56,7 +56,8 @@ def carried_arguments(model: Any, exog: Any, given: Mapping[str, Any]) -> dict[s
     """Offset and exposure that the fit took from arrays, in the rows of the fitted frame; a warning for other rows."""
     carried = {}
     for name in model.linear_arguments():
-        if name in given or name in model.design.row_names or name not in model.given_arguments:
+        read_again = name in model.design.row_names or name in model.design.row_factors
+        if name in given or read_again or name not in model.given_arguments:
             continue
         values = carried_argument(model, exog, name)
         if values is not None:
