@@ -257,7 +257,7 @@ def test_d1_expressions_in_offsets(formula, tmp_path):
         close(res.llf, -15.052530503909967, 1e-12)
         for same in (res, pickle.loads(pickle.dumps(res)), saved(res, tmp_path)):  # noqa: S301
             close(same.predict(LATER), [2.2243433778277502, 10.8047867869680196], 1e-9)
-            linear = fit.get_prediction(LATER, which="linear")
+            linear = same.get_prediction(LATER, which="linear")
             close(linear.predicted, [0.79946176097570565, 2.37998925695231023], 1e-9)
             close(linear.se, [0.27360091714935125, 0.20247407084886118], 1e-7)
             close(
