@@ -252,7 +252,7 @@ def test_responses_outside_the_family_are_refused(df):
         tm.GLM(np.ones((60, 3)), df[["x"]], family=F.Binomial())
     with pytest.raises(ValueError, match="Poisson takes a response of one column"):
         tm.GLM(np.ones((60, 2)), df[["x"]], family=F.Poisson())
-    with pytest.raises(ValueError, match="n_trials must be positive"):
+    with pytest.raises(ValueError, match="n_trials must not be negative"):
         tm.GLM(df["yb"], df[["x"]], family=F.Binomial(), n_trials=df["x"])
     with pytest.raises(TypeError, match="family must be an instance"):
         tm.GLM(df["yb"], df[["x"]], family=F.Binomial)
@@ -322,3 +322,38 @@ def test_no_step_is_taken_where_rounding_is_all_that_is_left():
     res = tm.GLM(data.endog, sm.add_constant(data.exog, prepend=False), family=F.Binomial()).fit()
     assert res.fit_history["iteration"] == 4
     assert res.optim.decrement < 2e-23
+
+
+def test_rows_without_trials_leave_a_binomial_fit():
+    """As in R, where glm(cbind(0, 0) ~ ...) gives them the weight 0."""
+    rows = pd.DataFrame({"x": np.arange(8.0), "yes": [0, 1, 0, 3, 2, 0, 5, 6], "no": [4, 3, 0, 2, 3, 0, 1, 1]})
+    rows["n"] = rows["yes"] + rows["no"]
+    rows["share"] = (rows["yes"] / rows["n"]).fillna(0.5)
+
+    def fit(data, formula="yes + no ~ x", **options):
+        return tm.GLM.from_formula(formula, data, family=F.Binomial(), **options).fit()
+
+    kept, found = fit(rows[rows["n"] > 0]), (fit(rows), fit(rows, "share ~ x", n_trials="n"))
+    for res in found:
+        for name in (
+            "params",
+            "bse",
+            "llf",
+            "nobs",
+            "df_resid",
+            "deviance",
+            "null_deviance",
+            "pearson_chi2",
+            "aic",
+            "bic",
+        ):
+            np.testing.assert_allclose(getattr(res, name), getattr(kept, name), rtol=1e-10)
+        for kind in ("HC0", "HC3"):
+            np.testing.assert_allclose(res.with_covariance(kind).bse, kept.with_covariance(kind).bse, rtol=1e-9)
+        left = (rows["n"] == 0).to_numpy()
+        assert (
+            not res.resid_pearson[left].any()
+            and not res.resid_deviance[left].any()
+            and not res.resid_response[left].any()
+        )
+        np.testing.assert_allclose(res.get_hat_matrix_diag()[~left], kept.get_hat_matrix_diag(), rtol=1e-9)

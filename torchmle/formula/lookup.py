@@ -71,7 +71,8 @@ def _refuse_unknown(names: Names, constants: Mapping[str, Any], columns: Mapping
     for name in names.functions:
         if name not in constants and name in LINEAR:
             raise FormulaError(
-                f"{name}(...) is not part of a formula here; pass {name}= beside it, a column's name or values"
+                f"{name}(...) takes the name of one column in a formula; make a column of the expression, or pass {name}= beside "
+                "the formula (exposure= adds a column's logarithm)"
             )
         if name not in constants and name not in _PYTHON and name != "Surv":
             raise _unknown_function(name)

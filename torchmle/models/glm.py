@@ -134,20 +134,21 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
         return data if weights is None else data.with_columns(var_weights=torch.where(weights > 0, weights, 1.0))
 
     def _shares(self, data: Data) -> Data:
-        """Two columns of successes and failures as shares of trials; or shares with their trials."""
+        """Two columns of successes and failures as shares of trials; or shares with their trials; without any, a row is none."""
         columns, trials = 1 if data.y.ndim == 1 else data.y.shape[1], data.get("n_trials")
         if not isinstance(self.family, Binomial):
             raise ValueError(f"{type(self.family).__name__} takes a response of one column and no n_trials")
         if columns > 2:
             raise ValueError(f"endog has more than 2 columns ({columns}); a Binomial takes successes and failures")
         if trials is not None:
-            if columns > 1 or not bool(((trials > 0) & torch.isfinite(trials)).all()):
-                raise ValueError("n_trials must be positive numbers that go with a response of shares")
-            return data.with_columns(trials=trials)
+            if columns > 1:
+                raise ValueError("n_trials go with a response of shares, not with successes and failures")
+            return zero_weights_count_nothing(data.with_columns(n_trials=trials, trials=trials), "n_trials")
         trials = data.y.sum(1)
-        if not bool((data.y >= 0).all() & (trials > 0).all()):
-            raise ValueError(f"{self.endog_names}: successes and failures must not be negative, nor both be zero")
-        return data.with_response(data.y[:, 0] / trials).with_columns(trials=trials)
+        if not bool((data.y >= 0).all() & (trials > 0).any()):
+            raise ValueError(f"{self.endog_names}: successes and failures must not be negative, nor all be zero")
+        shares = torch.where(trials > 0, data.y[:, 0] / trials, 0.0)
+        return zero_weights_count_nothing(data.with_response(shares).with_columns(trials=trials), "trials")
 
     def prepare_prediction(self, data: Data) -> Data:
         if data.get("exposure") is not None and not self.link == links.Log():
