@@ -5,6 +5,7 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import torchmle as tm
 from torchmle.errors import (
@@ -372,6 +373,17 @@ def test_intervals_of_a_level_in_percent_are_refused(df):
 def test_names_of_columns_with_two_levels_are_joined(df):
     res = tm.OLS(df["y"], pd.concat({"mean": df[["x", "z"]]}, axis=1)).fit()
     assert res.names == ["mean_x", "mean_z"]  # statsmodels' names
+
+
+def test_censored_times_are_no_complete_ones(df):
+    data = df.assign(t=np.arange(1.0, len(df) + 1), e=1)
+    for model in (tm.OLS, tm.Poisson, tm.Normal, tm.GLM, tm.distribution_model(torch.distributions.Exponential)):
+        with pytest.raises(FormulaError, match="takes no Surv.* response"):
+            model.from_formula("Surv(t, e) ~ x", data)
+    with pytest.raises(FormulaError, match=r"the response must be Surv\(time, event\), not t"):
+        tm.KaplanMeier.from_formula("t ~ 1", data)
+    with pytest.raises(FormulaError, match="subset must be a mask or labels of rows, not 'x > 0'"):
+        tm.OLS.from_formula("y ~ x", data, subset="x > 0")
 
 
 def test_predictions_of_what_is_not_there(df):

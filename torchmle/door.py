@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from .data import Data
+from .errors import FormulaError
 from .formula import Design
 from .processes import gather
 from .structured import VectorTransform
@@ -42,6 +43,16 @@ def refuse_idle_likelihood(kind: type) -> None:
             f"{said.__name__}.loglike_obs would have no part in the fit of a {kind.__name__}, which goes by the closed forms "
             f"of {closed[0].__name__}.eta_derivatives: derive from RegressionModel, which needs loglike_obs alone, or "
             "define eta_derivatives too"
+        )
+
+
+def refuse_idle_events(kind: type, row_arguments: tuple[str, ...], data: Data) -> None:
+    """Refuse a ``Surv(...)`` response for a likelihood of ours that would take censored times for complete ones."""
+    said = _first(kind, "loglike_obs")
+    if "event" in data.columns and "event" not in row_arguments and said is not None and not _of_a_user(said):
+        raise FormulaError(
+            f"{kind.__name__} takes no Surv(...) response: its likelihood knows of no censoring; survival models do, and a model "
+            "of your own that uses data.event"
         )
 
 

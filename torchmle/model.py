@@ -19,6 +19,7 @@ from .devices import Placement, place
 from .door import (
     learned,
     refuse_extremes,
+    refuse_idle_events,
     refuse_idle_likelihood,
     refuse_what_are_no_transforms,
     with_sampling_weights,
@@ -102,6 +103,7 @@ class Model:
             )
         same_everywhere(learned(self.design), process_group)
         refuse_extremes(data, self.design)
+        refuse_idle_events(type(self), self.row_arguments, data)
         data = with_sampling_weights(data, process_group)
         return self.prepare(data.to(self.placement.device, self.placement.dtype).with_group(process_group))
 

@@ -23,6 +23,10 @@ def subset_mask(subset: Any, index: pd.Index | None, n: int) -> np.ndarray:
         subset = subset if index is None else align("subset", subset, index)
         return _mask(subset.fillna(False).to_numpy(dtype=bool), n)
     values = np.asarray(subset)
+    if not values.ndim:
+        raise FormulaError(
+            f"subset must be a mask or labels of rows, not {subset!r}; data.query({str(subset)!r}) reads conditions"
+        )
     if values.dtype == bool:
         return _mask(values, n)
     labels = pd.Index(values)

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
+from ..errors import FormulaError
 from ..formula import caller_environment, design_from_formula
 from ..inference.curves import group_of
 from ..inference.distributions import critical_value
@@ -75,6 +76,8 @@ class KaplanMeier:
             env=caller_environment(eval_env),
             missing="drop",
         )
+        if "event" not in rows.data.columns:
+            raise FormulaError(f"the response must be Surv(time, event), not {rows.design.response_label}")
         x = rows.data.x["group"].numpy()
         distinct, inverse = np.unique(x, axis=0, return_inverse=True)
         groups = [group_of(rows.design, "group", values) for values in distinct]
