@@ -137,9 +137,11 @@ def test_b9_how_the_optimisation_went(df):
     assert res.optim.history[-1].decrement < res.optim.history[0].decrement
 
 
-@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0", "HC1", "cluster"])
+@pytest.mark.parametrize(
+    "cov_type", ["nonrobust", "HC0", "HC1", "HC2", "HC3", "HAC", "cluster", "opg", "oim", "eim", "bootstrap"]
+)
 def test_b10_a_fixed_coefficient_is_an_offset(df, cov_type):
-    kwds = {"groups": "g"} if cov_type == "cluster" else None
+    kwds = {"cluster": {"groups": "g"}, "HAC": {"maxlags": 2}, "bootstrap": {"reps": 50, "seed": 1}}.get(cov_type)
     options = {"cov_type": cov_type, "cov_kwds": kwds, "disp": False}
     fixed = tm.Poisson.from_formula("yp ~ x + z", df).fit(fix={"z": 0.5}, **options)
     offset = tm.Poisson.from_formula("yp ~ x", df, offset=0.5 * df["z"]).fit(**options)
@@ -383,6 +385,14 @@ def test_d2_levels(df):
     floors = MODELS["ols"](" ~ C(np.floor(x))", df)
     with pytest.raises(FormulaError, match="99"):
         floors.predict(pd.DataFrame({"x": [99.5]}))
+    crossed = MODELS["poisson"](" ~ f * x", data)
+    new = df.iloc[:4].assign(f=["low", "absent", "mid", "absent"])
+    for fitted, rows, gone in ((res, new, [1, 3]), (crossed, new, [1, 3]),
+                            (floors, df.iloc[:3].assign(x=[*df["x"][:2], 99.5]), [2])):  # fmt: skip
+        with pytest.raises(FormulaError, match=r"has level .*(2 rows|row)"):
+            fitted.predict(rows)
+        found = fitted.predict(rows, unseen="nan").isna()
+        assert list(np.flatnonzero(found)) == gone
 
 
 @pytest.mark.parametrize("column", ["yp", "x", "z", "off", "w", "g"])
@@ -405,6 +415,9 @@ def test_d3_a_missing_value_leaves_every_array(df, column):
 def test_d3_missing_survival_times_and_arrays(df):
     holes = df.assign(t=df["t"].where(df.index != 9))
     assert MODELS["exponential"](" ~ x", holes).nobs == 59
+    events = MODELS["exponential"](" ~ x", df.assign(d=df["d"].astype(float).where(df.index != 9)))
+    close(events.params, MODELS["exponential"](" ~ x", df.drop(9)).params, 1e-12)
+    assert (events.nobs, events.model.dropped_rows) == (59, 1)
     with pytest.raises(MissingDataError, match="exog"):
         tm.Poisson(df["yp"], holes[["t"]])
     with pytest.raises(MissingDataError, match="1 incomplete rows .row 9."):

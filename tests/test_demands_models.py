@@ -169,9 +169,9 @@ def test_b9_a_search_steps_back_from_nan(df, method):
     close(res.params[:2], tm.OLS.from_formula("yn ~ x", df).fit().params, 1e-6)
 
 
-@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0", "HC1", "HC3", "cluster", "opg", "eim"])
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0", "HC1", "HC2", "HC3", "HAC", "cluster", "opg", "oim", "eim"])
 def test_b10_equal_coefficients_are_one_column(df, cov_type):
-    fitting = {"cov_type": cov_type, "cov_kwds": CLUSTERS if cov_type == "cluster" else None}
+    fitting = {"cov_type": cov_type, "cov_kwds": {"cluster": CLUSTERS, "HAC": {"maxlags": 2}}.get(cov_type)}
     data = df.assign(both=df["x"] + df["z"])
     made = {"glm": lambda f, **k: glm("yg" + f, data, GAMMA, {**fitting, **k}),
             "logit": lambda f, **k: logit("yb" + f, data, {**fitting, **k})}  # fmt: skip
@@ -455,6 +455,29 @@ def test_c11_a_response_that_is_not_counts(df, tmp_path):
         assert "a quasi-likelihood, with no AIC" in " ".join(str(res.summary()).split())
         res.save(tmp_path / "fit.tm")
         assert "a quasi-likelihood" in " ".join(str(tm.load(tmp_path / "fit.tm").summary()).split())
+
+
+def test_c11_a_quasi_likelihood_is_marked_and_its_aic_withheld(df, tmp_path):
+    """Where statsmodels' names are not at stake; `aic` and `bic` keep its numbers."""
+    data = df.assign(y=df["yp"] + 0.3)
+    quasi = {"dispersed": glm("yp ~ x + z", df, F.Poisson(), {"scale": "X2"}), "glm": glm("y ~ x", data, F.Poisson()),
+             "poisson": poisson("y ~ x", data), "shares": glm("yb ~ x", df, F.Binomial(), {"scale": "X2"})}  # fmt: skip
+    for res in quasi.values():
+        res.save(tmp_path / "fit.tm")
+        for fit in (res, tm.load(tmp_path / "fit.tm")):
+            assert fit.is_quasi
+            with pytest.raises(ValueError, match=r"quasi-likelihood.*no information criteria"):
+                fit.information_criteria()
+            row = fit.glance().iloc[0]
+            assert row["quasi"] and np.isnan(row["aic"]) and np.isnan(row["bic"]) and np.isfinite(row["llf"])
+        close(res.aic, -2 * res.llf + 2 * len(res.params))
+    plain = poisson("yp ~ x", df)
+    assert not plain.is_quasi and "quasi" not in plain.glance() and plain.information_criteria()["aic"] == plain.aic
+    assert not glm("yn ~ x", df, F.Gaussian()).is_quasi
+    text = str(tm.table([plain, quasi["poisson"]], names=["plain", "other"]))
+    line = next(line for line in text.splitlines() if line.startswith("AIC"))
+    assert len(line.split()) == 2 and "other is a quasi-likelihood" in " ".join(text.split())
+    assert "quasi" not in str(tm.table([plain]))
 
 
 def test_c12_the_global_test_is_walds_where_errors_are_robust(df):

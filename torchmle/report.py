@@ -149,7 +149,8 @@ def tidy(results: Results, level: float, exponentiate: bool) -> pd.DataFrame:
 def glance(results: Results) -> pd.DataFrame:
     """One row of fit statistics; what a model does not have is left out.
 
-    The test of all slopes is the likelihood ratio or, where the standard errors are robust, Wald's.
+    The test of all slopes is the likelihood ratio or, where the standard errors are robust, Wald's.  Of a quasi-likelihood
+    there is no AIC or BIC, and a column ``quasi`` says so.
     """
     names = (
         "nobs",
@@ -165,6 +166,8 @@ def glance(results: Results) -> pd.DataFrame:
         "cov_type",
     )
     found = {name: getattr(results, name) for name in names if hasattr(results, name)}
+    if results.is_quasi:
+        found |= {"aic": np.nan, "bic": np.nan, "quasi": True}
     if hasattr(results, "overall_test"):
         test = results.overall_test
         found |= {"test": test.kind, "statistic": test.statistic, "p_value": test.pvalue}

@@ -31,6 +31,14 @@ class Statistics:
         return self.model.loglike_at(self.fit)
 
     @property
+    def is_quasi(self) -> bool:
+        """Whether the log-likelihood is none of the responses: counts that are not, or that vary more than their family.
+
+        Then `information_criteria`, `glance` and tables withhold AIC and BIC; `aic` and `bic` are statsmodels' numbers.
+        """
+        return False
+
+    @property
     def llf_obs(self) -> Array:
         """Log-likelihood of each row (unweighted), (n,) ndarray."""
         return self.model.loglike_rows(self.fit).numpy()

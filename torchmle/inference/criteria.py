@@ -90,8 +90,13 @@ def all_criteria(results: Results, count_scale: bool = False, scale: float | Non
     Raises
     ------
     ValueError
-        The model has no dispersion to choose.
+        The model has no dispersion to choose; its log-likelihood is a quasi-likelihood.
     """
+    if results.is_quasi:
+        raise ValueError(
+            "the log-likelihood is a quasi-likelihood, so there are no information criteria of it; "
+            "info_criteria('qaic', scale=...) compares models at one dispersion"
+        )
     extra, shift = int(count_scale and results.estimates_dispersion), 0.0
     if scale is not None:
         if not results.estimates_dispersion:

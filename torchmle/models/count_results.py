@@ -34,6 +34,10 @@ class CountResults(DiscreteResults):
         """Whether the response is not whole numbers."""
         return not bool((self.model.rows.y == self.model.rows.y.round()).all())
 
+    @property
+    def is_quasi(self) -> bool:
+        return self._fractional
+
     def notes(self) -> list[str]:
         return [*super().notes(), *report.quasi_notes(self._fractional)]
 

@@ -321,6 +321,10 @@ class GLMResults(PartialPlots, Results):
         scale = 1.0 if self.family.estimates_scale else float(self.scale)
         return [*notes, *report.quasi_notes(self._fractional, scale)]
 
+    @property
+    def is_quasi(self) -> bool:
+        return self._fractional or not (self.family.estimates_scale or float(self.scale) == 1.0)
+
     @cached_property
     def _fractional(self) -> bool:
         """Whether the response of a family of counts is not whole numbers."""

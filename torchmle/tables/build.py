@@ -32,6 +32,7 @@ STATISTICS = {
 }
 """Row label of each known statistic; any other attribute is labelled by its own name."""
 
+CRITERIA = ("aic", "bic")  # that a quasi-likelihood does not have
 DEFAULT_STATS = ("cov_type", "nobs", "llf", "aic", "bic", "rsquared", "prsquared")
 COUNTS = ("nobs", "df_model", "df_resid")
 
@@ -141,6 +142,9 @@ def table(
     notes = [below.note] if below else []
     if stars:
         notes.append(", ".join(f"{mark} p < {level:g}" for level, mark in reversed(STARS)) + ".")
+    quasi = [name for name, model in zip(columns, models, strict=True) if fits.attribute(model, "is_quasi") is True]
+    if quasi and stats is None:
+        notes.append(f"Log-likelihood of {', '.join(quasi)} is a quasi-likelihood, without AIC and BIC.")
     sections = tuple(lines for lines in (body, foot) if lines)
     return Table(columns, _head(models), sections, title or "", tuple(notes))
 
@@ -203,7 +207,11 @@ def _body(estimates: Sequence[Mapping[Term, tuple[str, str]]], below: Below | No
 def _foot(models: Sequence[Any], stats: Sequence[str] | None, write: Writer) -> Iterator[Line]:
     """The statistics; of the default ones those that some model has."""
     for name in DEFAULT_STATS if stats is None else stats:
-        cells = tuple(_statistic(model, name, write) for model in models)
+        withheld = name in CRITERIA and stats is None
+        cells = tuple(
+            "" if withheld and fits.attribute(model, "is_quasi") is True else _statistic(model, name, write)
+            for model in models
+        )
         if stats is not None or any(cells):
             yield Line(STATISTICS.get(name, name), "", cells)
 
