@@ -1,6 +1,7 @@
 """The names of statsmodels.api: ``import torchmle.api as sm``."""
 
 from . import datasets, families, stats
+from .constant import add_constant
 from .inference.nested import CompareLRTestResult
 from .io import load
 from .models.binary import Logit, Probit
@@ -18,7 +19,6 @@ from .models.zero_inflated import (
     ZeroInflatedNegativeBinomialP,
     ZeroInflatedPoisson,
 )
-from .tools.constant import add_constant
 
 __all__ = [
     "GLM",

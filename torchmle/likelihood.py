@@ -11,19 +11,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
+from . import controls, separation, starts
 from . import covariance as covariances
-from .base.derivatives import Derivatives
-from .base.names import Names
-from .compute.autodiff import derivatives, row_gradients
+from .autodiff import derivatives, row_gradients
+from .constraints import Restrictions, read_restrictions
+from .coordinates import Coordinates
 from .data import Data
-from .fitting import controls, separation, starts
-from .fitting.constraints import Restrictions, read_restrictions
-from .fitting.coordinates import Coordinates
-from .fitting.fit import Fit
-from .fitting.maximum import NOTHING, maximum
-from .fitting.objective import Objective
+from .derivatives import Derivatives
+from .fit import Fit
 from .linalg import Inverse, invert_information
+from .maximum import NOTHING, maximum
 from .model import Model
+from .names import Names
+from .objective import Objective
 from .optim import Optimum, maximize, resolve_method
 from .parameters import Parameters, Values
 from .results import Results
@@ -46,7 +46,7 @@ class LikelihoodModel(Derivatives, Names, Model):
     missing : {"none", "drop", "raise"}
         What to do with incomplete rows. "none" refuses them by name.
     device, dtype : optional
-        Where to compute ("auto", "cpu", "cuda", ...) and how to hold the data; see `torchmle.compute.devices`.
+        Where to compute ("auto", "cpu", "cuda", ...) and how to hold the data; see `torchmle.devices`.
     freq_weights : array_like, optional
         How many times each row counts.
     sampling_weights : array_like, optional
@@ -200,9 +200,15 @@ class LikelihoodModel(Derivatives, Names, Model):
         """Observations less the rank of the main design."""
         return float(self.nobs - self.rank)
 
-    def invert(self, optimum: Optimum) -> Inverse:
+    def invert(self, optimum: Optimum, coordinates: Coordinates) -> Inverse:
         """Inverse of the information at the optimum, in free coordinates."""
-        return invert_information(-optimum.hessian)
+        return self.invert_information(-optimum.hessian, coordinates, coordinates.z(optimum.x))
+
+    def invert_information(
+        self, information: Tensor, coordinates: Coordinates, z: Tensor, expected: bool = False
+    ) -> Inverse:
+        """Inverse of the observed or the expected information at z, which is given in free coordinates."""
+        return invert_information(information)
 
     @classmethod
     def method_name(cls, method: str | None, options: Mapping[str, Any]) -> str:
@@ -275,7 +281,7 @@ class LikelihoodModel(Derivatives, Names, Model):
             or are refused by name.  Fitted values are the same.
         **options
             Of the method, e.g. ``lr`` and ``batch_size`` of "adam"; ``warn_convergence=False`` for a quiet failure.
-            Other controls of statsmodels' fits are accepted without effect, see `torchmle.fitting.controls`.
+            Other controls of statsmodels' fits are accepted without effect, see `torchmle.controls`.
 
         Returns
         -------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -10,11 +10,12 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .compute.processes import gather
-from .compute.threads import one_thread, small_on_one_thread
+from .processes import gather
+from .threads import one_thread, small_on_one_thread
 
 EPS = torch.finfo(torch.float64).eps
 SUSPICIOUS_PIVOT = 1e-8  # smallest squared Cholesky pivot, of a unit diagonal, from which the eigenvalues are looked at
+LOSSY_PIVOT = 1e-2  # from which rounding sums over rows costs their inverse two digits
 
 
 class Spectrum(NamedTuple):
@@ -72,10 +73,20 @@ class Inverse:
 
 
 @small_on_one_thread
-def invert_information(information: Tensor) -> Inverse:
+def invert_information(information: Tensor, along: Callable[[Tensor], Tensor] | None = None) -> Inverse:
     """Inverse of a symmetric positive definite matrix, scaled to a unit diagonal first.
 
     Never a pseudo-inverse: where the matrix is not positive definite to working precision the answer is NaN.
+
+    Parameters
+    ----------
+    information : Tensor
+        (k, k)
+    along : callable, optional
+        ``D' information D`` for a matrix D, from the rows.  A sum over rows is rounded when it is stored, which costs
+        the inverse as many digits as the condition number has; a badly conditioned one is therefore taken again along
+        the directions that make it the identity, and then loses no more than a QR decomposition of the rows would
+        (CholeskyQR2: Yamamoto, Nakatsukasa, Yanagisawa and Fukaya 2015).
     """
     diagonal = information.diagonal()
     if len(information) == 0:
@@ -87,12 +98,22 @@ def invert_information(information: Tensor) -> Inverse:
     scaled = (information + information.T) / 2 * scale[:, None] * scale
     factor, failed = torch.linalg.cholesky_ex(scaled)
     known: Spectrum | Tensor = scaled
-    if failed.item() or factor.diagonal().min().item() ** 2 < SUSPICIOUS_PIVOT:
+    pivot = 0.0 if failed.item() else factor.diagonal().min().item() ** 2
+    if pivot < SUSPICIOUS_PIVOT:
         known, definite = spectrum(scaled)
         if failed.item() or not definite:
             return Inverse(torch.full_like(information, float("nan")), known._replace(condition=float("inf")))
     inverse = torch.cholesky_inverse(factor) * scale[:, None] * scale
+    if along is not None and pivot < LOSSY_PIVOT:
+        inverse = _taken_again(torch.linalg.solve_triangular(factor, torch.diag(scale), upper=False), along)
     return Inverse((inverse + inverse.T) / 2, known)
+
+
+def _taken_again(whitening: Tensor, along: Callable[[Tensor], Tensor]) -> Tensor:
+    """``W' (W I W')⁻¹ W``, the inverse of I, where ``W I W'`` is the identity but for rounding errors."""
+    factor = torch.linalg.cholesky(along(whitening.T))
+    left = torch.linalg.solve_triangular(factor, whitening, upper=False)
+    return left.T @ left
 
 
 @small_on_one_thread

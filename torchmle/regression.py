@@ -15,13 +15,9 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .base.observed import Observed
-from .base.reported import row_factors
-from .compute import processes
-from .compute.autodiff import Curvature, Eta, row_derivatives
-from .data import Data
-from .fitting import starts
-from .fitting.columns import (
+from . import processes, starts
+from .autodiff import Curvature, Eta, row_derivatives
+from .columns import (
     centres,
     columns_times,
     gram,
@@ -31,11 +27,14 @@ from .fitting.columns import (
     spans_constant,
     weighty_rows,
 )
-from .fitting.coordinates import Coordinates
-from .inference.null import constant_only
+from .coordinates import Coordinates
+from .data import Data
 from .likelihood import LikelihoodModel
-from .linalg import dependent_columns, joint_factor
+from .linalg import Inverse, dependent_columns, invert_information, joint_factor
+from .null import constant_only
+from .observed import Observed
 from .parameters import Parameters, Values
+from .reported import row_factors
 from .structured import Coefficients, VectorTransform
 from .sums import row_sums
 from .transforms import Transform
@@ -182,6 +181,27 @@ class RegressionModel(Observed, LikelihoodModel):
         """Sum over rows of expected second derivatives, given as a function of the linear predictors, (k, k)."""
         point = z.to(self.rows.device)
         return row_sums(lambda block: (self.assemble(curvature(self.eta(point, block)), block),), self.rows)[0]
+
+    def invert_information(
+        self, information: Tensor, coordinates: Coordinates, z: Tensor, expected: bool = False
+    ) -> Inverse:
+        if len(self.layout.blocks) > 1 or type(self).block_sums is not RegressionModel.block_sums:
+            return super().invert_information(information, coordinates, z, expected)
+        point, name = z.to(self.rows.device), self.layout.blocks[0].name
+
+        def along(directions: Tensor) -> Tensor:
+            moved = (directions if coordinates.basis is None else coordinates.basis @ directions).to(point.device)
+
+            def block_sums(block: Data) -> tuple[Tensor]:
+                eta, x = self.eta(point, block), block.x.get(name)
+                h = self.expected_curvature(eta, block) if expected else self.eta_derivatives(eta, block, 2)[2][0][0]
+                weights = block.get("freq_weights")
+                columns = moved.expand(block.n, -1) if x is None else x @ moved
+                return (gram(columns, -h if weights is None else -h * weights, columns),)
+
+            return row_sums(block_sums, self.rows)[0]
+
+        return invert_information(information, along)
 
     def score_factor(self, params: Any) -> Any:
         """Derivative of each row's log-likelihood in its linear predictor, (n,) ndarray; (n, m) for m predictors."""

@@ -11,19 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..base.door import zero_weights_count_nothing
-from ..compute.autodiff import Curvature, Eta
-from ..compute.processes import total
+from ..autodiff import Curvature, Eta
+from ..columns import linear_offset
+from ..coordinates import Coordinates
 from ..data import Data
-from ..fitting.columns import linear_offset
-from ..fitting.fit import Fit
-from ..fitting.least_squares import LeastSquaresOptimum, log_weights, orthogonal_solution, row_weights
-from ..fitting.objective import Objective
+from ..door import zero_weights_count_nothing
+from ..estimates import Array
+from ..fit import Fit
+from ..least_squares import LeastSquaresOptimum, log_weights, orthogonal_solution, row_weights
 from ..linalg import Inverse, invert_information, joint_factor
+from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
+from ..processes import total
 from ..regression import RegressionModel
-from ..results.estimates import Array
 from ..sums import block_slices, row_map, row_sums, weighted
 from ..transforms import Identity
 from .linear_results import LinearResults
@@ -132,10 +133,10 @@ class WLS(Whitened, RegressionModel):
             return super().maximize(objective, start, "newton", **options)
         return orthogonal_solution(self.rows, objective, start)
 
-    def invert(self, optimum: Optimum) -> Inverse:
+    def invert(self, optimum: Optimum, coordinates: Coordinates) -> Inverse:
         if isinstance(optimum, LeastSquaresOptimum):
             return optimum.inverse
-        return super().invert(optimum)
+        return super().invert(optimum, coordinates)
 
     # -- the variance ------------------------------------------------------------------------------------------
 

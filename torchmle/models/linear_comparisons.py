@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..inference import empirical, nested
-from ..influence import linear as influence
-from ..results.estimates import Array
+from ..estimates import Array
+from ..inference import empirical, influence, nested
 
 if TYPE_CHECKING:
     from ..results import Results

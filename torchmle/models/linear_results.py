@@ -9,14 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .. import report
+from ..columns import constant_weights
 from ..data import Data
-from ..fitting.columns import constant_weights
+from ..estimates import Array
 from ..inference.distributions import chi2_tail, f_tail
 from ..inference.wald import JointTest
-from ..plots.partial import PartialPlots
-from ..results import Results, report
-from ..results.estimates import Array
-from ..results.statistics import ratio
+from ..partial_plots import PartialPlots
+from ..results import Results
+from ..statistics import ratio
 from ..summary import Summary
 from .linear_comparisons import LinearComparisons
 

@@ -1,1 +1,0 @@
-"""What `Model`, `LikelihoodModel` and `RegressionModel` are made of: arguments, checks, names, derivatives."""

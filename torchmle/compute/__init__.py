@@ -1,1 +1,0 @@
-"""How and where numbers are computed: threads, processes, devices, derivatives."""

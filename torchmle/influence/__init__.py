@@ -1,1 +1,0 @@
-"""Influence of single rows on a fit."""

@@ -1,5 +1,0 @@
-"""The names of statsmodels.tools.tools."""
-
-from .constant import add_constant
-
-__all__ = ["add_constant"]
