@@ -43,29 +43,30 @@ Certified to 15 digits. Rounding the published data to doubles limits what any p
         "NIST: nonlinear regression as normal maximum likelihood",
         """\
 y = f(x, b) + sigma * noise, written as a `LikelihoodModel` with sigma on the log scale, from both of NIST's starts (1 is the
-far one; sigma starts at the root mean square of the residuals there). Certified to 11 digits, at which scores are capped.
-Standard errors are by the expected information times sqrt(n / (n - p)), which is what NIST certifies; for Lanczos3,
-MGH10 and MGH17 J'J is so badly conditioned that 8 to 10 digits of it are left in double precision. Fitted by Newton's
-method with `maxiter=3000`. Where the remark says so the numbers are those of `method="trust-ncg"`: from its far start Thurber
-has a second, lower maximum with a pole among the data, which Newton's method reports as converged, being one; from Eckerle4's
-it ends on a plateau and says so. With the default `maxiter=100` seven starts end at the limit and say so (both of Lanczos3 and
-of MGH10, the far ones of MGH09, MGH17 and Nelson). statsmodels
-has no nonlinear least squares; peers are scipy's curve_fit and statsmodels' GenericLikelihoodModel by two of its methods
-(whose standard errors are of another kind).
+far one; sigma starts at the root mean square of the residuals there). Certified to 11 digits, at which scores are capped. An
+empty remark is the default call, `fit(start_params=...)`; otherwise the remark says what has to be added to it, and why: the
+far starts of hard sets take Newton's method more than its 100 steps, which it then says. From its far start Thurber has a
+second, lower maximum with a pole among the data, which Newton's method reports as converged, being one; from Eckerle4's it
+runs off to a plateau, and says so.
 
-Of NIST's 27 sets 20 are here; missing are Lanczos1, Lanczos2, Gauss1, Gauss2, Gauss3, Hahn1 and Bennett5.""",
+Standard errors are by the expected information times sqrt(n / (n - p)), which is what NIST certifies; for Lanczos2,
+Lanczos3, MGH10, MGH17 and Bennett5 J'J is so badly conditioned that 6 to 11 digits of it are left in double precision.
+Lanczos1 has no noise but the rounding of its 14th digit: residuals of 1e-13 are known to 3 digits in doubles, so are the
+standard errors (their scores are capped there), and the fit says that precision ran out. statsmodels has no nonlinear least
+squares; peers are scipy's curve_fit and statsmodels' GenericLikelihoodModel by two of its methods (whose standard errors are
+of another kind).""",
         nonlinear.rows,
         ["misra1a", "boxbod", "rat43", "eckerle4"],
     ),
     "corpus": (
         "Fits by R",
         """\
-The cases of `tests/reference` that statsmodels can fit too. The truth is the exact maximum stored with a case, otherwise R's
-number. Scores are capped at 12 digits, since the stored numbers were computed in doubles themselves; without the cap three of
-73 rows would be behind in standard errors, 12.2 to 12.6 digits against 13.9 to 14.3 (glm_binomial_cloglog_flourbeetle,
-glm_binomial_proportion_weights_menarche, glm_invgauss_log_trees). statsmodels runs at its
-tightest tolerances, counts by two methods. Known reasons for its low scores: the Pearson scale of grouped binomial data
-(quasibinomial), Hessians by finite differences (ordered and conditional models, zero inflation).""",
+The cases of `tests/reference` that statsmodels can fit too. The truth is the exact maximum stored with a case, known to 15
+digits; R's closed forms count as such. Standard errors by the expected information come from R alone and are capped at the
+digits that R's coefficients have there (50-digit arithmetic bears it out: of cloglog_wells R's have 11, ours 14); other
+numbers that only R's iterations gave are capped at 10. statsmodels runs at its tightest tolerances, counts by two methods.
+Known reasons for its low scores: the Pearson scale of grouped binomial data (quasibinomial), Hessians by finite differences
+(ordered and conditional models, zero inflation).""",
         corpus_rows.rows,
         [
             "glm_gamma_log_trees",

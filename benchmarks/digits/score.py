@@ -28,13 +28,15 @@ class Answer:
 
 
 Digits = tuple[float | None, float | None, float | None]
+Known = float | tuple[float, float, float]  # digits to which the truth is known, of all parts or of each
 
 
-def score(answer: Answer, truth: Answer, known: float) -> Digits:
+def score(answer: Answer, truth: Answer, known: Known) -> Digits:
     """Digits of each part; None where there is nothing to compare."""
+    limits = known if isinstance(known, tuple) else (known,) * 3
     found = [
-        None if ours is None or theirs is None else max(0.0, digits(ours, theirs, most=known))
-        for ours, theirs in zip(answer.parts, truth.parts, strict=True)
+        None if ours is None or theirs is None else max(0.0, digits(ours, theirs, most=most))
+        for ours, theirs, most in zip(answer.parts, truth.parts, limits, strict=True)
     ]
     return found[0], found[1], found[2]
 
@@ -45,14 +47,14 @@ class Row:
 
     Attributes
     ----------
-    known : digits to which the truth is known, at which all scores are capped
+    known : digits to which the truth is known, at which scores are capped
     ours : digits of ours
     peers : digits of each peer by its name
     note : what our fit said of itself where it was not "converged"
     """
 
     name: str
-    known: float
+    known: Known
     ours: Digits
     peers: dict[str, Digits] = field(default_factory=dict)
     note: str = ""
@@ -86,7 +88,7 @@ def compare(
     truth: Answer,
     ours: Answer,
     peers: dict[str, Callable[[], Answer]],
-    known: float = 15.0,
+    known: Known = 15.0,
     note: str = "",
 ) -> Row:
     """The digits of all."""

@@ -27,6 +27,14 @@ def _sum_of_cosines(m, x, b1, b2, b3, b4, b5, b6, b7, b8, b9):
     return b1 + wave(12, b2, b3) + wave(b4, b5, b6) + wave(b7, b8, b9)
 
 
+def _exponentials(m, x, b1, b2, b3, b4, b5, b6):
+    return b1 * m.exp(-b2 * x) + b3 * m.exp(-b4 * x) + b5 * m.exp(-b6 * x)
+
+
+def _peaks(m, x, b1, b2, b3, b4, b5, b6, b7, b8):
+    return b1 * m.exp(-b2 * x) + b3 * m.exp(-(((x - b4) / b5) ** 2)) + b6 * m.exp(-(((x - b7) / b8) ** 2))
+
+
 # f(m, *x, *b), where m has exp and its like for the kind of number at hand: torch, numpy, mpmath.mp
 MEANS: dict[str, Callable[..., Any]] = {
     "misra1a": lambda m, x, b1, b2: b1 * (1 - m.exp(-b2 * x)),
@@ -36,7 +44,12 @@ MEANS: dict[str, Callable[..., Any]] = {
     "chwirut1": lambda m, x, b1, b2, b3: m.exp(-b1 * x) / (b2 + b3 * x),
     "chwirut2": lambda m, x, b1, b2, b3: m.exp(-b1 * x) / (b2 + b3 * x),
     "danwood": lambda m, x, b1, b2: b1 * x**b2,
-    "lanczos3": lambda m, x, b1, b2, b3, b4, b5, b6: b1 * m.exp(-b2 * x) + b3 * m.exp(-b4 * x) + b5 * m.exp(-b6 * x),
+    "lanczos1": _exponentials,
+    "lanczos2": _exponentials,
+    "lanczos3": _exponentials,
+    "gauss1": _peaks,
+    "gauss2": _peaks,
+    "gauss3": _peaks,
     "rat42": lambda m, x, b1, b2, b3: b1 / (1 + m.exp(b2 - b3 * x)),
     "rat43": lambda m, x, b1, b2, b3, b4: b1 / (1 + m.exp(b2 - b3 * x)) ** (1 / b4),
     "mgh09": lambda m, x, b1, b2, b3, b4: b1 * (x**2 + x * b2) / (x**2 + x * b3 + b4),
@@ -50,6 +63,10 @@ MEANS: dict[str, Callable[..., Any]] = {
     "eckerle4": lambda m, x, b1, b2, b3: b1 / b2 * m.exp(-0.5 * ((x - b3) / b2) ** 2),
     "nelson": lambda m, x1, x2, b1, b2, b3: b1 - b2 * x1 * m.exp(-b3 * x2),
     "enso": _sum_of_cosines,
+    "hahn1": lambda m, x, b1, b2, b3, b4, b5, b6, b7: (
+        (b1 + b2 * x + b3 * x**2 + b4 * x**3) / (1 + b5 * x + b6 * x**2 + b7 * x**3)
+    ),
+    "bennett5": lambda m, x, b1, b2, b3: b1 * (b2 + x) ** (-1 / b3),
     "kirby2": lambda m, x, b1, b2, b3, b4, b5: (b1 + b2 * x + b3 * x**2) / (1 + b4 * x + b5 * x**2),
 }
 
