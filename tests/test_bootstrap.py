@@ -11,8 +11,8 @@ from scipy import stats
 
 import torchmle as tm
 from torchmle.errors import ConvergenceWarning
-from torchmle.optim.batched import can_be_batched
-from torchmle.resampling import case_weights, replicate
+from torchmle.fitting.batched import can_be_batched
+from torchmle.fitting.resampling import case_weights, replicate
 
 BATCHED = ("poisson", "ols", "wls", "exponential", "exponential-interval", "normal-sigma", "student", "gumbel")
 

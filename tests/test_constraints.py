@@ -8,7 +8,7 @@ from problems import NAMES, PROBLEMS, fitted
 from scipy import optimize, stats
 
 import torchmle as tm
-from torchmle.coordinates import eliminate
+from torchmle.fitting.coordinates import eliminate
 
 N = 400
 

@@ -17,10 +17,10 @@ from statsmodels.tools.sm_exceptions import ModelWarning
 import torchmle as tm
 import torchmle.formula.api as smf
 from torchmle.errors import BoundaryWarning, ConvergenceWarning, SpecificationWarning
+from torchmle.families.rising import log1p_excess, rising, trigamma
 from torchmle.models.count_distributions import GeneralizedPoissonCounts, NegativeBinomialCounts, PoissonCounts
 from torchmle.models.zero_inflation import ZeroInflatedCounts
 from torchmle.optim import Status
-from torchmle.rising import log1p_excess, rising, trigamma
 
 ROUNDING = 1e-13  # of the largest term: a few hundred roundings
 mp.mp.dps = 60

@@ -9,7 +9,6 @@ import torch
 from scipy import special
 
 import torchmle as tm
-from torchmle.constraints import read_restrictions
 from torchmle.errors import (
     ConvergenceWarning,
     FitInterrupted,
@@ -18,7 +17,8 @@ from torchmle.errors import (
     RankWarning,
     SpecificationWarning,
 )
-from torchmle.maximum import beginning
+from torchmle.fitting.constraints import read_restrictions
+from torchmle.fitting.maximum import beginning
 from torchmle.optim import Status
 
 

@@ -11,7 +11,7 @@ from scipy import special, stats
 from statsmodels.base.model import GenericLikelihoodModel as Peer
 
 import torchmle as tm
-from torchmle import differences
+from torchmle.compute import differences
 
 N = 150
 

@@ -65,6 +65,19 @@ def test_imports_have_no_cycles():
     TopologicalSorter({path: set(imported_at_once(path)) for path in FILES.values()}).prepare()
 
 
+def room_of(path):
+    """The folder below the package that a file is in, or a file of the package itself."""
+    return str(path.relative_to(PACKAGE)) if path.name == "api.py" else path.relative_to(PACKAGE).parts[0]
+
+
+def test_rooms_import_in_one_direction():
+    """Folders and files of the package's root; what is imported for type checkers, or inside a function, does not count."""
+    rooms = {room_of(path): set() for path in FILES.values()}
+    for path in FILES.values():
+        rooms[room_of(path)] |= {room_of(other) for other in imported_at_once(path)} - {room_of(path)}
+    TopologicalSorter(rooms).prepare()
+
+
 def modules_after(statement):
     code = f"import sys; {statement}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 import torchmle as tm
-from torchmle import sampling
-from torchmle.objective import Objective
+from torchmle.fitting import sampling
+from torchmle.fitting.objective import Objective
 from torchmle.optim import maximize
 
 N = 240_000

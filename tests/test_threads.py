@@ -7,8 +7,8 @@ import pytest
 import torch
 
 import torchmle as tm
+from torchmle.compute.threads import one_thread, small_on_one_thread
 from torchmle.sums import block_rows, row_map
-from torchmle.threads import one_thread, small_on_one_thread
 
 
 @pytest.fixture

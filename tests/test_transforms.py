@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 import torchmle as tm
-from torchmle.coordinates import Coordinates, fixed_entries, hold
+from torchmle.fitting.coordinates import Coordinates, fixed_entries, hold
 from torchmle.parameters import Parameters
 
 ROUNDING = 1e-12  # a handful of float64 operations; what a saturating map cannot give back is left out below

@@ -16,7 +16,7 @@ from reference import corpus
 
 import torchmle as tm
 from torchmle.errors import ConvergenceWarning, FormulaError, HessianInversionWarning, PrecisionWarning, ValueWarning
-from torchmle.starts import total_weight
+from torchmle.fitting.starts import total_weight
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,6 @@
 """The names of statsmodels.api: ``import torchmle.api as sm``."""
 
 from . import datasets, families, stats
-from .constant import add_constant
 from .inference.nested import CompareLRTestResult
 from .io import load
 from .models.binary import Logit, Probit
@@ -19,6 +18,7 @@ from .models.zero_inflated import (
     ZeroInflatedNegativeBinomialP,
     ZeroInflatedPoisson,
 )
+from .tools.constant import add_constant
 
 __all__ = [
     "GLM",

@@ -15,15 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .constraints import LinearConstraints
-from .coordinates import Coordinates
 from .covariance import Estimate, choose
 from .errors import ModelError
-from .fit import Fit
+from .fitting.constraints import LinearConstraints
+from .fitting.coordinates import Coordinates
+from .fitting.fit import Fit
+from .fitting.separation import Separation
 from .formula import Design
 from .linalg import Inverse, Spectrum
 from .optim import Optimum, Status, Step
-from .separation import Separation
 
 if TYPE_CHECKING:
     from .results import Results

@@ -11,19 +11,19 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from . import controls, separation, starts
 from . import covariance as covariances
-from .autodiff import derivatives, row_gradients
-from .constraints import Restrictions, read_restrictions
-from .coordinates import Coordinates
+from .base.derivatives import Derivatives
+from .base.names import Names
+from .compute.autodiff import derivatives, row_gradients
 from .data import Data
-from .derivatives import Derivatives
-from .fit import Fit
+from .fitting import controls, separation, starts
+from .fitting.constraints import Restrictions, read_restrictions
+from .fitting.coordinates import Coordinates
+from .fitting.fit import Fit
+from .fitting.maximum import NOTHING, maximum
+from .fitting.objective import Objective
 from .linalg import Inverse, invert_information
-from .maximum import NOTHING, maximum
 from .model import Model
-from .names import Names
-from .objective import Objective
 from .optim import Optimum, maximize, resolve_method
 from .parameters import Parameters, Values
 from .results import Results
@@ -46,7 +46,7 @@ class LikelihoodModel(Derivatives, Names, Model):
     missing : {"none", "drop", "raise"}
         What to do with incomplete rows. "none" refuses them by name.
     device, dtype : optional
-        Where to compute ("auto", "cpu", "cuda", ...) and how to hold the data; see `torchmle.devices`.
+        Where to compute ("auto", "cpu", "cuda", ...) and how to hold the data; see `torchmle.compute.devices`.
     freq_weights : array_like, optional
         How many times each row counts.
     sampling_weights : array_like, optional
@@ -281,7 +281,7 @@ class LikelihoodModel(Derivatives, Names, Model):
             or are refused by name.  Fitted values are the same.
         **options
             Of the method, e.g. ``lr`` and ``batch_size`` of "adam"; ``warn_convergence=False`` for a quiet failure.
-            Other controls of statsmodels' fits are accepted without effect, see `torchmle.controls`.
+            Other controls of statsmodels' fits are accepted without effect, see `torchmle.fitting.controls`.
 
         Returns
         -------

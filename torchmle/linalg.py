@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from .processes import gather
-from .threads import one_thread, small_on_one_thread
+from .compute.processes import gather
+from .compute.threads import one_thread, small_on_one_thread
 
 EPS = torch.finfo(torch.float64).eps
 SUSPICIOUS_PIVOT = 1e-8  # smallest squared Cholesky pivot, of a unit diagonal, from which the eigenvalues are looked at

@@ -13,10 +13,8 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .arguments import EVERY_MODEL, Arguments, sort_arguments
-from .data import Data
-from .devices import Placement, place
-from .door import (
+from .base.arguments import EVERY_MODEL, Arguments, sort_arguments
+from .base.door import (
     learned,
     refuse_extremes,
     refuse_idle_events,
@@ -24,6 +22,9 @@ from .door import (
     refuse_what_are_no_transforms,
     with_sampling_weights,
 )
+from .compute.devices import Placement, place
+from .compute.processes import same_everywhere
+from .data import Data
 from .errors import FormulaError, ModelError
 from .formula import (
     Design,
@@ -35,7 +36,6 @@ from .formula import (
     without_offset,
 )
 from .parameters import Parameters
-from .processes import same_everywhere
 from .structured import VectorTransform
 from .transforms import Transform
 

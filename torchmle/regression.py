@@ -15,9 +15,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from . import processes, starts
-from .autodiff import Curvature, Eta, row_derivatives
-from .columns import (
+from .base.observed import Observed
+from .base.reported import row_factors
+from .compute import processes
+from .compute.autodiff import Curvature, Eta, row_derivatives
+from .data import Data
+from .fitting import starts
+from .fitting.columns import (
     centres,
     columns_times,
     gram,
@@ -27,14 +31,11 @@ from .columns import (
     spans_constant,
     weighty_rows,
 )
-from .coordinates import Coordinates
-from .data import Data
+from .fitting.coordinates import Coordinates
+from .inference.null import constant_only
 from .likelihood import LikelihoodModel
 from .linalg import Inverse, dependent_columns, invert_information, joint_factor
-from .null import constant_only
-from .observed import Observed
 from .parameters import Parameters, Values
-from .reported import row_factors
 from .structured import Coefficients, VectorTransform
 from .sums import row_sums
 from .transforms import Transform

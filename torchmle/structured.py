@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from .threads import small_on_one_thread
+from .compute.threads import small_on_one_thread
 from .transforms import Identity, Interval, Log, Logit, Transform
 
 cholesky = small_on_one_thread(torch.linalg.cholesky)

@@ -14,8 +14,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .compute.threads import one_thread
 from .data import Data
-from .threads import one_thread
 
 # Of the rows on a CPU. Smaller blocks would fit a cache better, but threads that run many short operations wait for the
 # interpreter; past the most rows, vectors leave the cache too.

@@ -8,8 +8,8 @@ import numpy as np
 from harness.timing import Answer, Case, Peer
 
 import torchmle as tm
-from torchmle.optim.batched import batch_size
-from torchmle.resampling import case_weights
+from torchmle.fitting.batched import batch_size
+from torchmle.fitting.resampling import case_weights
 
 from .setting import Setting, needs, optional
 

@@ -7,7 +7,7 @@ and correlations.
 import numpy as np
 
 import torchmle as tm
-from torchmle.sandwich import leverage
+from torchmle.covariance.sandwich import leverage
 
 from . import corpus
 from .fits import fit as fit_case

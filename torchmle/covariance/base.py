@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from ..fit import Fit
+    from ..fitting.fit import Fit
     from ..likelihood import LikelihoodModel
 
 CONVENTIONS = ("statsmodels", "R", "stata", "none")

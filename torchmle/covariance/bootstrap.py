@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import torch
 
 from ..errors import ConvergenceWarning
-from ..resampling import case_weights, cluster_weights, replicate
-from ..sandwich import cluster_codes
+from ..fitting.resampling import case_weights, cluster_weights, replicate
 from .base import Covariance, Estimate
+from .sandwich import cluster_codes
 
 if TYPE_CHECKING:
-    from ..fit import Fit
+    from ..fitting.fit import Fit
     from ..likelihood import LikelihoodModel
 
 

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..linalg import invert_information
-from ..sandwich import expected_bread, meat
 from .base import Covariance, Estimate
 from .heteroscedastic import HC
+from .sandwich import expected_bread, meat
 
 if TYPE_CHECKING:
-    from ..fit import Fit
+    from ..fitting.fit import Fit
     from ..likelihood import LikelihoodModel
 
 

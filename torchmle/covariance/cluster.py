@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 import torch
 
+from ..compute.processes import everywhere
 from ..formula.missing import missing_rows
-from ..processes import everywhere
-from ..sandwich import bread, cluster_codes, cluster_meat, nonnegative, sandwich, subsets
 from .base import Covariance, Estimate, per_degree, refuse_unknown
+from .sandwich import bread, cluster_codes, cluster_meat, nonnegative, sandwich, subsets
 
 if TYPE_CHECKING:
-    from ..fit import Fit
+    from ..fitting.fit import Fit
     from ..likelihood import LikelihoodModel
 
 

@@ -9,13 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sandwich import bread, nonnegative, sandwich
 from .base import Covariance, Estimate, per_degree, refuse_unknown
 from .cluster import complete_columns
 from .kernels import autocovariances, check_kernel, check_lags, chosen_lags, lag_weights
+from .sandwich import bread, nonnegative, sandwich
 
 if TYPE_CHECKING:
-    from ..fit import Fit
+    from ..fitting.fit import Fit
     from ..likelihood import LikelihoodModel
 
 

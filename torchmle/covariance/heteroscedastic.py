@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..sandwich import bread, meat, sandwich
 from .base import Covariance, Estimate, per_degree, refuse_unknown
+from .sandwich import bread, meat, sandwich
 
 if TYPE_CHECKING:
-    from ..fit import Fit
+    from ..fitting.fit import Fit
 
 LEVERAGE_POWER = {"HC2": 0.5, "HC3": 1.0}
 

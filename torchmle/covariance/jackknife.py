@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ..fitting.objective import Objective
 from ..linalg import invert_information
-from ..objective import Objective
-from ..sandwich import cluster_codes
 from .base import Covariance, Estimate
 from .cluster import Cluster
+from .sandwich import cluster_codes
 
 if TYPE_CHECKING:
-    from ..fit import Fit
+    from ..fitting.fit import Fit
     from ..likelihood import LikelihoodModel
 
 DETERMINED = 1e12  # condition of the scaled information without a cluster beyond which something is not identified

@@ -9,12 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..sandwich import bread, cluster_codes, cluster_totals, sandwich
 from .base import Covariance, Estimate, refuse_unknown
 from .cluster import complete_columns
+from .sandwich import bread, cluster_codes, cluster_totals, sandwich
 
 if TYPE_CHECKING:
-    from ..fit import Fit
+    from ..fitting.fit import Fit
     from ..likelihood import LikelihoodModel
 
 LONELY = ("raise", "certainty", "adjust")

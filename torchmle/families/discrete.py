@@ -12,11 +12,11 @@ from scipy import special
 from torch import Tensor
 
 from ..errors import ValueWarning
-from ..rising import rising
 from . import bernoulli
 from . import links as L
 from .arrays import of_arrays
 from .family import Family, Kernel, log_ratio
+from .rising import rising
 
 
 class Poisson(Family):

@@ -18,9 +18,9 @@ import torch
 from numpy.typing import NDArray
 from scipy import special
 
+from ..covariance.sandwich import cluster_codes
 from ..errors import ConvergenceWarning
-from ..null import fresh_copy
-from ..resampling import (
+from ..fitting.resampling import (
     Replicates,
     case_weights,
     cluster_weights,
@@ -30,8 +30,8 @@ from ..resampling import (
     without_cluster,
     without_one,
 )
-from ..sandwich import cluster_codes
 from ..transforms import Identity
+from .null import fresh_copy
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -244,7 +244,7 @@ def bootstrap(
     Notes
     -----
     Cases are drawn as frequency weights, and Newton's method runs on many replicates at once from the estimate
-    (`torchmle.optim.batched`).  Replicates it does not bring to a maximum are fitted one by one; those that have none are
+    (`torchmle.fitting.batched`).  Replicates it does not bring to a maximum are fitted one by one; those that have none are
     left out, counted and named in a warning.
     """
     kind = kind or ("case" if groups is None else "cluster")

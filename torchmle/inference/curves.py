@@ -12,7 +12,7 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
-from ..autodiff import row_slopes
+from ..compute.autodiff import row_slopes
 from ..data import Data
 from ..errors import ModelError
 from ..sums import row_sums

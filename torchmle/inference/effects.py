@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..autodiff import Eta, row_slopes
+from ..compute.autodiff import Eta, row_slopes
 from ..data import Data
 from ..parameters import Values
 

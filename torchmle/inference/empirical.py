@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..least_squares import row_weights
+from ..fitting.least_squares import row_weights
 from .distributions import chi2_tail, quantile
 
 if TYPE_CHECKING:

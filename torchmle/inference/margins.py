@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Data
-from ..equations import constraint
+from ..fitting.equations import constraint
 from ..summary import Summary, coefficient_table
 from ..sums import row_map, row_sums
 from . import wald

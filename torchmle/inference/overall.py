@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..columns import constant_weights
+from ..fitting.columns import constant_weights
 from .wald import JointTest, wald_test
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..least_squares import row_weights
+from ..fitting.least_squares import row_weights
 from .refits import refitted
 from .smooth import lowess
 

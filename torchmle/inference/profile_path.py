@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ..coordinates import Coordinates, hold
-from ..objective import Objective
+from ..fitting.coordinates import Coordinates, hold
+from ..fitting.objective import Objective
 from ..optim import Status, maximize
 from ..transforms import Transform
 

@@ -20,15 +20,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..constraints import LinearConstraints, in_theta
-from ..coordinates import Coordinates, fixed_entries, hold
 from ..covariance import OPG, Expected, choose
-from ..equations import constraint
-from ..fit import Fit
-from ..null import widened
+from ..covariance.sandwich import meat
+from ..fitting.constraints import LinearConstraints, in_theta
+from ..fitting.coordinates import Coordinates, fixed_entries, hold
+from ..fitting.equations import constraint
+from ..fitting.fit import Fit
 from ..optim import Optimum
-from ..sandwich import meat
 from .distributions import chi2_tail, two_sided
+from .null import widened
 
 if TYPE_CHECKING:
     from ..likelihood import LikelihoodModel

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..equations import constraint
 from ..errors import ValueWarning
+from ..fitting.equations import constraint
 from ..summary import Summary, coefficient_table
 from ..transforms import Identity, Transform
 from .distributions import chi2_tail, critical_value, f_tail, two_sided

@@ -10,14 +10,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import families, starts, transforms
-from ..autodiff import Curvature, Eta
-from ..columns import linear_offset
+from .. import families, transforms
+from ..compute.autodiff import Curvature, Eta
 from ..data import Data
-from ..estimates import Array
 from ..families import Family, bernoulli
+from ..fitting import starts
+from ..fitting.columns import linear_offset
 from ..parameters import Values
 from ..regression import RegressionModel
+from ..results.estimates import Array
 from .discrete_results import DiscreteResults
 from .exposure import LinearArguments
 from .penalised import Lasso

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ..constraints import Restrictions
 from ..data import Data
-from ..objective import Objective
+from ..fitting.constraints import Restrictions
+from ..fitting.objective import Objective
 from ..optim import Optimum, Status
 from ..sums import row_sums
 

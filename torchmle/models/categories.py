@@ -12,10 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..compute.processes import gather
 from ..data import Data
 from ..errors import MissingDataError, SpecificationWarning, ValueWarning
 from ..formula.source import Source
-from ..processes import gather
 from ..sums import row_sums
 
 Levels = tuple[Hashable, ...]

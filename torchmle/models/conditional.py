@@ -13,11 +13,11 @@ from torch import Tensor
 
 from ..data import Data
 from ..errors import SpecificationWarning
-from ..estimates import Array
+from ..fitting.sampling import of_rows
 from ..formula import Rows, constant_columns, late_column
 from ..likelihood import LikelihoodModel
 from ..linalg import dependent_columns, triangular_factor
-from ..sampling import of_rows
+from ..results.estimates import Array
 from ..structured import Coefficients
 from ..sums import row_map
 from . import chosen

@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from .. import report
 from ..inference import prediction
+from ..results import report
 from .discrete_results import DiscreteResults
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..data import Data
 from ..errors import SpecificationWarning
-from ..objective import Objective
+from ..fitting.objective import Objective
 from ..optim import Optimum, Status
 from ..sums import row_map
 from .count_results import DispersedResults

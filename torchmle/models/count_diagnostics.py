@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from ..drawing import BLUE, GREY, VERMILION, clean, label_axes, new_axes
 from ..inference.distributions import chi2_tail, two_sided
+from ..plots.drawing import BLUE, GREY, VERMILION, clean, label_axes, new_axes
 
 if TYPE_CHECKING:
     from .count_results import CountResults

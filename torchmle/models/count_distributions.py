@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from ..autodiff import Curvature, Eta
-from ..rising import log1p_excess, log_rising, rising
+from ..compute.autodiff import Curvature, Eta
+from ..families.rising import log1p_excess, log_rising, rising
 from ..transforms import Identity, Log, Transform
 
 NOWHERE = -1000.0  # the real value whose exponential and whose logistic function are zero

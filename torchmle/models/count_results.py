@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from .. import report
 from ..errors import BoundaryWarning
-from ..estimates import Array
 from ..inference.prediction import counts_of, predicted_values, prediction
 from ..inference.rows import new_rows
-from ..predictions import labelled, with_limits
+from ..results import report
+from ..results.estimates import Array
+from ..results.predictions import labelled, with_limits
 from .count_diagnostics import CountDiagnostic, PoissonDiagnostic
 from .discrete_results import DiscreteResults
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from .. import starts
 from ..data import Data
-from ..objective import Objective
+from ..fitting import starts
+from ..fitting.objective import Objective
 from ..optim import maximize
 from ..sums import row_sums
 from ..transforms import Log

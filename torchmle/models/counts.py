@@ -10,16 +10,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import families, starts
-from ..autodiff import Curvature, Eta
-from ..columns import linear_offset
-from ..constraints import Restrictions
+from .. import families
+from ..compute.autodiff import Curvature, Eta
 from ..data import Data
 from ..families import Family
+from ..fitting import starts
+from ..fitting.columns import linear_offset
+from ..fitting.constraints import Restrictions
+from ..fitting.maximum import NOTHING
+from ..fitting.objective import Objective
 from ..inference.prediction import counts_of, predicted_values
 from ..inference.rows import new_rows
-from ..maximum import NOTHING
-from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
 from ..regression import RegressionModel

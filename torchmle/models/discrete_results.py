@@ -10,13 +10,12 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .. import report
-from ..columns import linear_offset
-from ..estimates import Array
+from ..fitting.columns import linear_offset
 from ..inference.distributions import chi2_tail
 from ..inference.overall import OverallTest, allows_constant_only, overall_wald
-from ..results import Results
-from ..statistics import ratio
+from ..results import Results, report
+from ..results.estimates import Array
+from ..results.statistics import ratio
 from ..sums import row_map
 
 

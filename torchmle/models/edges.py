@@ -14,10 +14,10 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
-from ..columns import columns_times
 from ..data import Data
 from ..families import Binomial, Family
-from ..objective import Objective
+from ..fitting.columns import columns_times
+from ..fitting.objective import Objective
 from ..optim import Optimum, Status, maximize
 from ..optim.recession import interior
 from ..regression import RegressionModel

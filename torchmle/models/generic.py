@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..columns import spans_constant
+from ..compute.threads import one_thread
 from ..data import Data
 from ..errors import DifferencesWarning, ValueWarning
-from ..estimates import Array
-from ..fit import Fit
+from ..fitting.columns import spans_constant
+from ..fitting.fit import Fit
 from ..formula import caller_environment, design_from_formula
 from ..likelihood import LikelihoodModel
 from ..parameters import Parameters
+from ..results.estimates import Array
 from ..structured import Coefficients
-from ..threads import one_thread
 from .generic_derivatives import Evaluation, Given, evaluation
 from .generic_results import GenericResults
 

@@ -11,9 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import differences
-from ..autodiff import derivatives, row_gradients
-from ..differences import Array
+from ..compute import differences
+from ..compute.autodiff import derivatives, row_gradients
+from ..compute.differences import Array
 
 AGREE = 1e-3  # relative difference of slopes, by autograd and by differences, that still is one of rounding
 SMALL = 1e-3  # change of the log-likelihood over a step that is nothing

@@ -13,11 +13,11 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .. import differences
+from ..compute import differences
 from ..errors import DifferencesWarning
-from ..estimates import Array
 from ..inference.prediction import Prediction
 from ..results import Results
+from ..results.estimates import Array
 from ..transforms import Identity
 
 

@@ -11,17 +11,17 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import starts
-from ..autodiff import Curvature, Eta
-from ..columns import linear_offset
+from ..base.door import zero_weights_count_nothing
+from ..compute.autodiff import Curvature, Eta
 from ..covariance import Covariance, Expected
 from ..data import Data
-from ..door import zero_weights_count_nothing
 from ..errors import FitInterrupted, SpecificationWarning
 from ..families import Binomial, Family, Gaussian, links
 from ..families.saving import describe, restore
+from ..fitting import starts
+from ..fitting.columns import linear_offset
+from ..fitting.objective import InUnits, Objective
 from ..formula import Design
-from ..objective import InUnits, Objective
 from ..optim import Optimum, Status, interruption
 from ..optim.verdict import quadratic
 from ..parameters import Values

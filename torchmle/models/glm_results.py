@@ -11,15 +11,14 @@ import numpy as np
 import pandas as pd
 import torch
 
-from .. import report
-from ..estimates import Array
 from ..families import Binomial, Gaussian, NegativeBinomial, Poisson
 from ..inference import criteria, prediction
-from ..inference.mle_influence import GLMInfluence
-from ..null import constant_only
-from ..partial_plots import PartialPlots
-from ..results import Results
-from ..statistics import ratio
+from ..inference.null import constant_only
+from ..influence.likelihood import GLMInfluence
+from ..plots.partial import PartialPlots
+from ..results import Results, report
+from ..results.estimates import Array
+from ..results.statistics import ratio
 
 PERFECT = 1e-26  # share of the squares that is left when nothing but rounding errors is
 
@@ -190,7 +189,7 @@ class GLMResults(PartialPlots, Results):
         return found if which or average else replace(found, columns=prediction.MEAN)
 
     def get_influence(self, observed: bool = True) -> GLMInfluence:
-        """Leverages and changes as single rows are left out; see `torchmle.inference.mle_influence.GLMInfluence`."""
+        """Leverages and changes as single rows are left out; see `torchmle.influence.likelihood.GLMInfluence`."""
         return GLMInfluence(self, observed)
 
     def get_hat_matrix_diag(self, observed: bool = True) -> Array:

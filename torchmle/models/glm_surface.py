@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..compute.processes import gather
 from ..data import Data
 from ..families import Binomial, Family, Gaussian, links
-from ..fit import Fit
+from ..fitting.fit import Fit
 from ..inference.distributions import chi2_tail
-from ..processes import gather
 from ..sums import row_map, row_sums
 from .exposure import LinearArguments
 

@@ -11,20 +11,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..autodiff import Curvature, Eta
-from ..columns import linear_offset
-from ..coordinates import Coordinates
+from ..base.door import zero_weights_count_nothing
+from ..compute.autodiff import Curvature, Eta
+from ..compute.processes import total
 from ..data import Data
-from ..door import zero_weights_count_nothing
-from ..estimates import Array
-from ..fit import Fit
-from ..least_squares import LeastSquaresOptimum, log_weights, orthogonal_solution, row_weights
+from ..fitting.columns import linear_offset
+from ..fitting.coordinates import Coordinates
+from ..fitting.fit import Fit
+from ..fitting.least_squares import LeastSquaresOptimum, log_weights, orthogonal_solution, row_weights
+from ..fitting.objective import Objective
 from ..linalg import Inverse, invert_information, joint_factor
-from ..objective import Objective
 from ..optim import Optimum
 from ..parameters import Values
-from ..processes import total
 from ..regression import RegressionModel
+from ..results.estimates import Array
 from ..sums import block_slices, row_map, row_sums, weighted
 from ..transforms import Identity
 from .linear_results import LinearResults

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ..estimates import Array
-from ..inference import empirical, influence, nested
+from ..inference import empirical, nested
+from ..influence import linear as influence
+from ..results.estimates import Array
 
 if TYPE_CHECKING:
     from ..results import Results

@@ -9,15 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .. import report
-from ..columns import constant_weights
 from ..data import Data
-from ..estimates import Array
+from ..fitting.columns import constant_weights
 from ..inference.distributions import chi2_tail, f_tail
 from ..inference.wald import JointTest
-from ..partial_plots import PartialPlots
-from ..results import Results
-from ..statistics import ratio
+from ..plots.partial import PartialPlots
+from ..results import Results, report
+from ..results.estimates import Array
+from ..results.statistics import ratio
 from ..summary import Summary
 from .linear_comparisons import LinearComparisons
 

@@ -12,16 +12,16 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from ..autodiff import Curvature, Eta
-from ..columns import weighty_rows
+from ..base.reported import inverse_jacobian
+from ..compute.autodiff import Curvature, Eta
+from ..compute.processes import total
 from ..data import Data
 from ..errors import SpecificationWarning
-from ..estimates import Array
+from ..fitting.columns import weighty_rows
 from ..linalg import dependent_columns, joint_factor
 from ..parameters import Parameters, Values
-from ..processes import total
 from ..regression import RegressionModel
-from ..reported import inverse_jacobian
+from ..results.estimates import Array
 from ..structured import Coefficients
 from ..sums import row_map
 from ..transforms import Identity, Logit, Transform

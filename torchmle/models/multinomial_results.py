@@ -7,9 +7,9 @@ from typing import Any
 
 import pandas as pd
 
-from .. import report
-from ..estimates import Array
 from ..inference import prediction
+from ..results import report
+from ..results.estimates import Array
 from ..summary import Block
 from .categories import by_category, crossed
 from .discrete_results import DiscreteResults

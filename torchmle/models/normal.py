@@ -11,20 +11,20 @@ import pandas as pd
 import torch
 from torch import Tensor
 
-from .. import starts
-from ..autodiff import Curvature, Eta
-from ..columns import centres, intercept_column
-from ..coordinates import Coordinates
+from ..compute.autodiff import Curvature, Eta
+from ..compute.processes import total
 from ..data import Data
-from ..estimates import Array
+from ..fitting import starts
+from ..fitting.columns import centres, intercept_column
+from ..fitting.coordinates import Coordinates
 from ..inference.prediction import MEAN, Prediction
 from ..likelihood import LikelihoodModel
 from ..linalg import dependent_columns, joint_factor, triangular_factor
 from ..parameters import Parameters, Values
-from ..predictions import with_limits
-from ..processes import total
 from ..regression import RegressionModel
 from ..results import Results
+from ..results.estimates import Array
+from ..results.predictions import with_limits
 from ..structured import CholeskyCovariance, Coefficients
 from ..sums import block_slices, row_map
 from ..transforms import Identity, Log

@@ -13,17 +13,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from .. import starts
-from ..autodiff import Curvature, Eta
-from ..columns import far_centres, linear_offset, spans_constant, weighty_rows
-from ..coordinates import Coordinates
+from ..compute.autodiff import Curvature, Eta
+from ..compute.processes import total
 from ..data import Data
 from ..errors import ModelError
+from ..fitting import starts
+from ..fitting.columns import far_centres, linear_offset, spans_constant, weighty_rows
+from ..fitting.coordinates import Coordinates
 from ..formula import Rows
 from ..inference.by_numbers import Tabulated
 from ..linalg import dependent_columns, joint_factor
 from ..parameters import Parameters, Values
-from ..processes import total
 from ..regression import RegressionModel
 from ..structured import Coefficients
 from ..transforms import Identity, Logit, Transform

@@ -8,9 +8,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from ..estimates import Array
 from ..inference import prediction
 from ..inference.delta import Delta
+from ..results.estimates import Array
 from .categories import by_category, crossed, level_text
 from .discrete_results import DiscreteResults
 

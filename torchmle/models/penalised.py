@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ..coordinates import fixed_entries, hold
-from ..fit import Fit
-from ..objective import Objective
+from ..fitting.coordinates import fixed_entries, hold
+from ..fitting.fit import Fit
+from ..fitting.objective import Objective
 from ..optim import Optimum, Status, maximize
 from ..optim.proximal import Penalty, minimize
 from ..structured import Coefficients

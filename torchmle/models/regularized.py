@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 
 from ..errors import ConvergenceWarning
+from ..fitting.objective import Objective
 from ..inference.prediction import predicted_values
 from ..inference.rows import new_rows
-from ..objective import Objective
 from ..optim.proximal import Penalty, Smooth, minimize
 
 if TYPE_CHECKING:

@@ -9,13 +9,12 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .. import report
-from ..autodiff import Curvature, Eta
+from ..compute.autodiff import Curvature, Eta
+from ..compute.processes import total
 from ..data import Data
 from ..parameters import Values
-from ..processes import total
 from ..regression import RegressionModel
-from ..results import Results
+from ..results import Results, report
 from ..sums import row_sums
 from ..transforms import Log, Transform
 

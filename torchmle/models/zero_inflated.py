@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from torch import Tensor
 
-from ..constraints import Restrictions
 from ..data import Data
-from ..maximum import NOTHING
-from ..null import constant_only
-from ..objective import Objective
+from ..fitting.constraints import Restrictions
+from ..fitting.maximum import NOTHING
+from ..fitting.objective import Objective
+from ..inference.null import constant_only
 from ..optim import Optimum
 from ..parameters import Block, Parameters, Values
 from ..structured import Coefficients

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from ..autodiff import Curvature, Eta
+from ..compute.autodiff import Curvature, Eta
 from ..families.bernoulli import success_and_failure
 from ..transforms import Logit, Probit, Transform
 from .count_distributions import NOWHERE, CountDistribution

@@ -11,7 +11,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from ..threads import small_on_one_thread
+from ..compute.threads import small_on_one_thread
 
 EPS = torch.finfo(torch.float64).eps
 

@@ -1,0 +1,1 @@
+"""What `Model`, `LikelihoodModel` and `RegressionModel` are made of: arguments, checks, names, derivatives."""

@@ -1,0 +1,1 @@
+"""How and where numbers are computed: threads, processes, devices, derivatives."""

@@ -1,0 +1,46 @@
+"""Estimates that are not finite, or were still on the run, among the reported parameters of a fit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..optim import Status
+from .fit import Fit
+
+
+def infinite(fit: Fit) -> NDArray[np.int_]:
+    """For each reported entry the sign of its estimate where perfect prediction makes it infinite, else 0, (k,)."""
+    return _entries(fit, 0 if fit.separation is None else fit.separation.signs).astype(int)
+
+
+def undetermined(fit: Fit) -> NDArray[np.bool_]:
+    """Which reported entries perfect prediction leaves without a finite estimate, (k,)."""
+    return _entries(fit, 0 if fit.separation is None else fit.separation.undetermined).astype(bool)
+
+
+def running_away(fit: Fit) -> NDArray[np.bool_]:
+    """Which reported entries the search was still driving when it ended: without limit, or into an edge of the domain, (k,).
+
+    All of them where there was no likelihood to start from.
+    """
+    if fit.optimum.status in (Status.EDGE, Status.NOT_FINITE_START, Status.INFEASIBLE):
+        return _entries(fit, 1).astype(bool)
+    if fit.optimum.status is not Status.DIVERGING or fit.separation is not None:
+        return _entries(fit, 0).astype(bool)
+    concerned = fit.optimum.concerned()
+    return _entries(fit, [name in concerned for name in fit.model.layout.real_names]).astype(bool)
+
+
+def _entries(fit: Fit, values: Any) -> NDArray[np.float64]:
+    """What is said of entries of theta, for the reported ones; a parameter made of several reals hears of any."""
+    layout = fit.model.layout
+    if isinstance(values, int) and layout.is_identity:
+        return np.full(layout.size, float(values))
+    out, told = np.zeros(len(layout.names)), np.broadcast_to(np.asarray(values, dtype=float), layout.size)
+    for block in layout.blocks:
+        own = told[block.reals]
+        out[block.reported] = own if len(own) == len(block.labels) else np.abs(own).max(initial=0.0)
+    return out

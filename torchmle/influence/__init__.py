@@ -1,0 +1,1 @@
+"""Influence of single rows on a fit."""

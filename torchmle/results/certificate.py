@@ -1,0 +1,124 @@
+"""Certificate: the evidence that a point is a maximum, and what an answer rests on."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import torch
+
+from ..optim.verdict import MAX_CONDITION
+
+if TYPE_CHECKING:
+    from .results import Results
+
+DIGITS = 1e8  # condition number of the scaled information from which standard errors lose half their digits
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What was seen at the point a fit ended at.
+
+    Attributes
+    ----------
+    converged : bool
+    status : str
+        Name of the optimiser's `Status`.
+    gradient_norm : float
+        Norm of the score, each entry times its parameter's standard error with the others held: in standard errors.
+    decrement : float
+        Newton decrement ``g' (-H)^-1 g``, about the squared distance to the maximum in standard errors.
+    smallest_eigenvalue, condition : float
+        Of the information scaled to a unit diagonal; 1 and 1 are the best there are.
+    parameters, rank : int
+        Parameters of the model, and those that are free.
+    dropped, separated, boundary, fixed : tuple of str
+        Parameters that collinearity took out, that perfect prediction makes infinite or leaves undetermined, that are at
+        the boundary of their range, that the user holds.
+    verdict : str
+        One sentence.
+    """
+
+    converged: bool
+    status: str
+    gradient_norm: float
+    decrement: float
+    smallest_eigenvalue: float
+    condition: float
+    parameters: int
+    rank: int
+    dropped: tuple[str, ...]
+    separated: tuple[str, ...]
+    boundary: tuple[str, ...]
+    fixed: tuple[str, ...]
+    verdict: str
+
+    @property
+    def lines(self) -> list[str]:
+        """What a summary prints."""
+        lists = [
+            ("dropped", self.dropped),
+            ("separated", self.separated),
+            ("boundary", self.boundary),
+            ("fixed", self.fixed),
+        ]
+        named = "".join(f"; {word}: {', '.join(names)}" for word, names in lists if names)
+        return [
+            f"Certificate: gradient {self.gradient_norm:.2g} standard errors, Newton decrement {self.decrement:.2g}; scaled "
+            f"information: smallest eigenvalue {self.smallest_eigenvalue:.2g}, condition {self.condition:.3g}; "
+            f"{self.rank} of {self.parameters} parameters free{named}",
+            self.verdict,
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join(self.lines)
+
+
+def certify(results: Results) -> Certificate:
+    """The certificate of a fit, from what its end is known to be; no pass over the rows."""
+    fit, optimum = results.fit, results.optim
+    size = optimum.hessian.diagonal().abs()
+    own = torch.where(size > 0, size, torch.ones_like(size)).rsqrt()
+
+    def named(mask: object) -> tuple[str, ...]:
+        return tuple(name for name, found in zip(results.names, mask, strict=True) if found)  # type: ignore[call-overload]
+
+    separated = named(results.undetermined)
+    return Certificate(
+        converged=results.converged,
+        status=optimum.status.name,
+        gradient_norm=float((optimum.gradient * own).norm()),
+        decrement=optimum.decrement,
+        smallest_eigenvalue=fit.inverse.eigenvalue,
+        condition=fit.inverse.condition,
+        parameters=len(results.names),
+        rank=fit.coordinates.size,
+        dropped=named(results._dropped),
+        separated=separated,
+        boundary=named(results._at_boundary & ~results.undetermined),
+        fixed=named(results.fixed),
+        verdict=_verdict(results, separated),
+    )
+
+
+def _verdict(results: Results, separated: tuple[str, ...]) -> str:
+    optimum, inverse = results.optim, results.fit.inverse
+    if results.fit.separation is not None:
+        return f"No maximum at finite values: perfect prediction, along {', '.join(separated)}."
+    if not optimum.converged:
+        return f"Not a maximum. {optimum.message}"
+    if not inverse.definite:
+        return "Not known to be a maximum: the information is not positive definite to working precision."
+    place = f"A maximum, within {_within(optimum.decrement)} standard errors"
+    if inverse.condition < DIGITS:
+        return f"{place}."
+    names = results.fit.coordinates.free_names(results.model.layout)
+    weights = inverse.direction.abs()
+    involved = [names[i] for i in torch.argsort(weights, descending=True).tolist() if weights[i] > 0.1][:5]
+    digits = max(0, int(-math.log10(inverse.condition / MAX_CONDITION) + 3))
+    return f"{place}; nearly flat along {', '.join(involved)}, whose standard errors keep about {digits} digits."
+
+
+def _within(decrement: float) -> str:
+    return f"{max(math.sqrt(max(decrement, 0.0)), 1e-16):.0e}"
