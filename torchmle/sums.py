@@ -20,6 +20,7 @@ from .data import Data
 # Of the rows on a CPU. Smaller blocks would fit a cache better, but threads that run many short operations wait for the
 # interpreter; past the most rows, vectors leave the cache too.
 BLOCK_BYTES = 2**22
+MANY_BYTES = 2**27  # of rows, from which blocks are twice as large: fewer operations, and still enough for every thread
 BLOCK_ROWS = 1024, 2**16  # at least and at most
 WORKER_BYTES = 2**22  # of rows for each thread; with fewer it takes longer to start than to compute
 DEVICE_BLOCK_BYTES = 2**29  # on an accelerator: as much as keeps temporaries modest
@@ -39,7 +40,8 @@ def block_rows(data: Data) -> int:
     fewest, most = BLOCK_ROWS
     if data.device.type != "cpu":
         return max(fewest, _power_of_two(DEVICE_BLOCK_BYTES // row_bytes(data)))
-    return min(most, max(fewest, _power_of_two(BLOCK_BYTES // row_bytes(data))))
+    each = row_bytes(data)
+    return min(most, max(fewest, _power_of_two((2 if data.n * each >= MANY_BYTES else 1) * BLOCK_BYTES // each)))
 
 
 def _power_of_two(number: int) -> int:

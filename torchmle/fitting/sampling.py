@@ -12,42 +12,49 @@ from torch import Tensor
 from ..compute.processes import total
 from ..optim import Optimum, maximize
 from ..optim.verdict import quadratic
+from ..sums import row_bytes
 from .coordinates import Coordinates
 from .objective import Objective
 
 if TYPE_CHECKING:
     from ..likelihood import LikelihoodModel
 
-MANY_ROWS = 200_000  # from which a pass over the rows costs more than the search in a sample
+MANY_BYTES = 2**23  # of rows, from which a pass over them costs more than the search in a sample
 SHARE = 16  # one row in so many
 ROWS_PER_PARAMETER = 50  # that a sample must have
 SEED = 20_230_517
+ROUGHLY = 0.1  # decrement in the sample, whose maximum is farther from that of all rows
 CHORDS = 4  # most steps with the sample's curvature
 CONTRACTING = 0.1  # share of the decrement that such a step may leave
-CLOSE = 1e-6  # decrement expected after the next one, 1e-3 standard errors, from which Newton's method takes over
+CLOSE = 1e-5  # decrement expected after the next one, 0.003 standard errors, from which Newton's method takes over
 
 
 def start_from_sample(model: LikelihoodModel, coordinates: Coordinates) -> Tensor | None:
-    """The maximum over a random sample of the rows, drawn nearer by the score of all rows; None where that would not help.
+    """The maximum over a sample of the rows, drawn nearer by the score of all rows, in z; None where that would not help."""
+    found = sample_maximum(model, coordinates)
+    return None if found is None else coordinates.z(drawn_near(Objective(model, coordinates), *found))
 
-    In z.  The sample is drawn by a generator of its own, the same in every fit.  Where the sample has no maximum (a rare
-    level is missing, say) the search starts as for few rows.
+
+def sample_maximum(model: LikelihoodModel, coordinates: Coordinates) -> tuple[Optimum, float] | None:
+    """About the maximum over a random sample of the rows, and how many rows there are for each in it.
+
+    The sample is drawn by a generator of its own, the same in every fit; if it is large, its own search starts in the same
+    way.  None for few rows, and where the sample has no maximum: a rare level is missing, say.
     """
     rows = model.rows
     n = total(rows.n, rows.group)
-    if n < max(MANY_ROWS, SHARE * ROWS_PER_PARAMETER * coordinates.size) or model.linear:
+    few = n * row_bytes(rows) < MANY_BYTES or n < SHARE * ROWS_PER_PARAMETER * coordinates.size
+    if few or model.linear:
         return None
     generator = torch.Generator().manual_seed(SEED)
     chosen = torch.randint(rows.n, (rows.n // SHARE,), generator=generator).sort().values
     sample = of_rows(model, chosen)
-    objective = Objective(sample, coordinates)
-    start = coordinates.phi(sample.start())
+    objective, nearer = Objective(sample, coordinates), sample_maximum(sample, coordinates)
+    start = coordinates.phi(sample.start()) if nearer is None else nearer[0].x
     if not all(bool(torch.isfinite(part).all()) for part in (start, *objective.hessian(start))):
         return None
-    optimum = maximize(objective, start, "newton", maxiter=25)
-    if not optimum.converged:
-        return None
-    return coordinates.z(drawn_near(Objective(model, coordinates), optimum, n / total(len(chosen), rows.group)))
+    optimum = maximize(objective, start, "newton", maxiter=25, tol=ROUGHLY, polishing=1)
+    return (optimum, n / total(len(chosen), rows.group)) if optimum.converged else None
 
 
 def drawn_near(objective: Objective, sample: Optimum, times: float) -> Tensor:
@@ -71,7 +78,8 @@ def drawn_near(objective: Objective, sample: Optimum, times: float) -> Tensor:
     step = quadratic(gradient, curvature)
     for _ in range(CHORDS):
         trial = x + step.direction
-        risen, gradient = objective.gradient(trial)
+        risen, there = objective.gradient(trial)
+        curvature, gradient = updated(curvature, step.direction, there - gradient), there
         after = quadratic(gradient, curvature)
         left = after.decrement / step.decrement if step.decrement > 0 else 0.0
         if not (risen >= value and left <= CONTRACTING):
@@ -90,3 +98,11 @@ def of_rows(model: LikelihoodModel, chosen: Tensor) -> LikelihoodModel:
             del vars(other)[name]
     other._rows = model.rows.take(chosen)
     return other
+
+
+def updated(hessian: Tensor, step: Tensor, change: Tensor) -> Tensor:
+    """A negative definite Hessian that has learned how the gradient changed over a step (BFGS; Nocedal and Wright 2006, 6.19)."""
+    along, curvature = hessian @ step, step @ change
+    if not curvature < 0:
+        return hessian
+    return hessian - torch.outer(along, along) / (step @ along) + torch.outer(change, change) / curvature

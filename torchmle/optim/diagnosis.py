@@ -30,12 +30,12 @@ def allowance(value: float) -> float:
 
 
 def rounding_floor(search: Search) -> float:
-    """Decrement at which a search may end: 1e-12 standard errors, 1e-10 where a pass over the rows takes long.
+    """Decrement at which a search may end: 1e-12 standard errors, 1e-9 where a pass over the rows takes long.
 
     More where rounding errors in the score leave more.
     """
     few = search.objective.n <= FEW_ROWS
-    return max(1e-24 if few else 1e-20, 4 * EPS**2 * search.objective.n * search.objective.size)
+    return max(1e-24 if few else 1e-18, 4 * EPS**2 * search.objective.n * search.objective.size)
 
 
 def negligible(model: Quadratic, point: Point) -> bool:

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from ..errors import FitInterrupted
 from . import first_order, scipy_methods, torchmin
-from .newton import Ending, climb
+from .newton import POLISHING, Ending, climb
 from .optimum import Optimum, Status
 from .search import BudgetSpent, Objective, Point, Search
 from .verdict import Quadratic, unknown
@@ -64,6 +64,7 @@ def maximize(
     callback: Callable[[Tensor], object] | None = None,
     progress: bool = False,
     names: Iterable[str] | None = None,
+    polishing: int = POLISHING,
     **options: Any,
 ) -> Optimum:
     """Maximise a log-likelihood.
@@ -90,6 +91,8 @@ def maximize(
         Show a progress bar (needs tqdm).
     names : iterable of str, optional
         Names of the parameters, for messages.
+    polishing : int
+        Most steps of Newton's method from within the tolerance to rounding error.
     **options
         All methods: `maxfun`, the most passes over the data (the verdict may need a few more).
         bfgs, l-bfgs, newton-cg, newton-exact: `lr`, the first step length of the line search, `line_search`
@@ -121,7 +124,7 @@ def maximize(
     search = Search(objective, maxfun=maxfun, callback=callback, progress=progress, maxiter=limit)
     settings = {key: value for key, value in options.items() if key not in COMMON_OPTIONS}
     try:
-        ending = _search(search, x, name, limit, tol, settings)
+        ending = _search(search, x, name, limit, tol, polishing, settings)
     except BudgetSpent:
         ending = _last(search, x, Status.EVALUATION_BUDGET)
     except KeyboardInterrupt:
@@ -161,7 +164,9 @@ def resolve(method: str, options: Iterable[str]) -> str:
     return name
 
 
-def _search(search: Search, x: Tensor, name: str, limit: int, tol: float, options: Mapping[str, Any]) -> Ending:
+def _search(
+    search: Search, x: Tensor, name: str, limit: int, tol: float, polishing: int, options: Mapping[str, Any]
+) -> Ending:
     if len(x) == 0:
         return _nothing_to_do(search, x)
     start = search.hessian(x)
@@ -171,7 +176,7 @@ def _search(search: Search, x: Tensor, name: str, limit: int, tol: float, option
     search.record(start.x, start.value, decrement)
     run = METHODS[name].run
     if run is None or limit == 0:
-        return climb(search, start, maxiter=limit, tol=tol)
+        return climb(search, start, maxiter=limit, tol=tol, polishing=polishing)
     if decrement <= tol:
         # at a stationary point some methods loop for ever and others report failure
         return climb(search, start, maxiter=min(limit, POLISH_STEPS), tol=tol)

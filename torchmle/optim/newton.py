@@ -23,7 +23,7 @@ from .optimum import Status
 from .search import Point, Search
 from .verdict import Quadratic
 
-POLISH_STEPS = 3
+POLISHING = 3  # steps from within the tolerance, at most
 SUFFICIENT = 1e-4  # share of the gain promised by the slope that a step must bring (Armijo)
 SHORTEST = 1e-12  # step length, relative to the longest at which all is finite, where a line search gives up
 FARTHEST = 1e-30  # step length at which the search for finite values gives up
@@ -44,7 +44,15 @@ class Ending(NamedTuple):
     status: Status
 
 
-def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: Point | None = None) -> Ending:
+def climb(
+    search: Search,
+    point: Point,
+    *,
+    maxiter: int,
+    tol: float,
+    reference: Point | None = None,
+    polishing: int = POLISHING,
+) -> Ending:
     """Newton steps from an evaluated point to the maximum.
 
     The step is x + (-H)⁻¹g with H scaled to a unit diagonal; where -H is not positive definite its eigenvalues are
@@ -64,6 +72,8 @@ def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: 
         Largest decrement.
     reference : Point, optional
         The start of the whole search, to tell parameters that ran away from ones never identified.
+    polishing : int
+        Most steps from within the tolerance.
     """
     reference = reference or point
     lowest, stalled = math.inf, 0
@@ -72,7 +82,7 @@ def climb(search: Search, point: Point, *, maxiter: int, tol: float, reference: 
         if iteration:
             search.record(point.x, point.value, model.decrement)
         if model.decrement <= tol and model.definite:
-            return _polish(search, point, model, reference, tol) if maxiter else _as_given(point, model)
+            return _polish(search, point, model, reference, tol, polishing) if maxiter else _as_given(point, model)
         if stalled == STALLED:
             return Ending(point, model, Status.PRECISION)
         if iteration == maxiter:
@@ -203,7 +213,7 @@ def _lengthen(search: Search, point: Point, model: Quadratic, trial: Point) -> t
     return (longer, length) if longer.finite else (trial, 1.0)
 
 
-def _polish(search: Search, point: Point, model: Quadratic, reference: Point, tol: float) -> Ending:
+def _polish(search: Search, point: Point, model: Quadratic, reference: Point, tol: float, steps: int) -> Ending:
     """Full steps from within the tolerance down to rounding error, and the check that the maximum is a real one.
 
     Near a maximum the curvature along the step hardly changes while the decrement falls to nothing.  Where the
@@ -211,7 +221,7 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point, to
     curvature falls by a constant factor at every step however small the decrement.
     """
     floor, near = rounding_floor(search), False
-    for _ in range(POLISH_STEPS):
+    for _ in range(steps):
         if model.decrement <= (NOISE if near else 1) * floor and negligible(model, point):
             break
         trial = search.hessian(point.x + model.direction)
