@@ -546,3 +546,36 @@ def test_e4_why_there_are_no_standard_errors(df):
     with pytest.warns(HessianInversionWarning, match=words) as caught:
         assert np.isnan(res.bse).all() and np.isnan(res.tvalues).all()
     assert len(caught) == 1
+
+
+def test_e4_errors_that_do_without_the_inverse():
+    """The outer product of the scores, where it is regular, and a pseudo-inverse, whatever the information is."""
+    rng = np.random.default_rng(2)
+    y, x = rng.normal(size=200), rng.normal(size=200)
+    kinds = {}
+    for kind in ("opg", "pinv"):
+        with pytest.warns(ConvergenceWarning):
+            kinds[kind] = TwoForOne(y, x_=x).fit(cov_type=kind, disp=False)
+    pinv = kinds["pinv"]
+    close(pinv.bse, [0.5 / 200**0.5, 0.5 / 200**0.5, 200**-0.5], 1e-8)  # a + b has variance 1 / n
+    close(pinv.t_test([1, 1, 0]).sd, 200**-0.5, 1e-8)
+    text = " ".join(str(pinv.summary()).split())
+    assert "standard errors do without its inverse" in text and "by a pseudo-inverse" in text
+    with pytest.warns(HessianInversionWarning):  # a and b have one score: it is singular too
+        assert np.isnan(kinds["opg"].bse).all()
+
+    class Ridge(tm.LikelihoodModel):
+        """Curved upwards in b at the start, where it is left."""
+
+        parameters = {"a": tm.Identity(), "b": tm.Identity()}
+        row_arguments = ("x_",)
+
+        def loglike_obs(self, p, data):
+            return -0.5 * (data.y - p.a) ** 2 + 0.3 * p.b * data.x_ + p.b**2
+
+    with pytest.warns(ConvergenceWarning):
+        res = Ridge(y, x_=x).fit(start_params=[0.0, 0.0], maxiter=0, cov_type="opg", disp=False)
+    scores = res.score_obs()
+    close(res.cov_params(), np.linalg.inv(scores.T @ scores), 1e-8)
+    with pytest.warns(HessianInversionWarning, match="no standard errors"):
+        assert np.isnan(res.with_covariance("nonrobust").bse).all()

@@ -1,6 +1,8 @@
 """Intervals of every model's predictions: of means and of observations, of categories, of several responses, by numbers."""
 
 import functools
+import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from scipy import special, stats
 import torchmle as tm
 from torchmle.families.compound import CompoundPoissonGamma
 from torchmle.families.tweedie import log_density
+from torchmle.inference import by_numbers
 from torchmle.inference.by_numbers import distribution_of
 from torchmle.inference.predictive import quadrature
 
@@ -433,6 +436,34 @@ def test_what_is_no_density_of_a_response_is_refused(name):
     for ask in (lambda: res.get_distribution(df), lambda: res.predict(df, interval="obs")):
         with pytest.raises(ValueError, match=r"does not say its distribution.*does not sum to one.*define frozen"):
             ask()
+
+
+@pytest.mark.parametrize(("low", "high"), [(2.911807903183931, 4.170194915322185), (-2.1301349406663936, 0.5546720011022339),
+                                          (1.8355071020088358, 2.7549469907285387)])  # fmt: skip
+def test_a_density_that_jumps_is_refused(low, high):
+    """Also where the sum over the grid happens to come to one, as for these: quantiles were off by half a step."""
+
+    def level(p, y):
+        return torch.where((y >= low) & (y <= high), -np.log(high - low), -torch.inf) + 0 * p.mu
+
+    rng = np.random.default_rng(0)
+    draws = torch.as_tensor(rng.uniform(low, high, 300))
+    for support in by_numbers.supports(draws, float(draws.min()), float(draws.max())):
+        found = by_numbers._continuous(lambda y: level(SimpleNamespace(mu=torch.zeros_like(y)), y), 1, support)
+        assert np.isnan(float(found.mass))
+
+
+def test_a_kink_is_no_jump():
+    """Laplace's density, two-sided exponential."""
+    model = regression("TwoSided", lambda p, y: -(y - p.mu).abs() / p.sigma - torch.log(2 * p.sigma), **MEAN)
+    df = user_frame(lambda rng, eta: eta + rng.laplace(size=N))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a maximum at a kink
+        res = model.from_formula("y ~ x", df).fit()
+    found = res.get_distribution(df.iloc[:4])
+    exact = stats.laplace(np.asarray(res.predict(df.iloc[:4])), float(res.params["sigma"]))
+    for q in (0.025, 0.4, 0.975):
+        close(found.ppf(q), exact.ppf(q), 1e-3, 1e-3)
 
 
 def test_a_model_may_say_its_distribution():

@@ -15,6 +15,7 @@ from .compute.threads import one_thread, small_on_one_thread
 
 EPS = torch.finfo(torch.float64).eps
 SUSPICIOUS_PIVOT = 1e-8  # smallest squared Cholesky pivot, of a unit diagonal, from which the eigenvalues are looked at
+PSEUDO = 1e-12  # of the largest eigenvalue, below which a pseudo-inverse takes one for zero
 LOSSY_PIVOT = 1e-2  # from which rounding sums over rows costs their inverse two digits
 
 
@@ -123,6 +124,20 @@ def spectrum(scaled: Tensor) -> tuple[Spectrum, bool]:
     low, high = float(eigenvalues[0]), float(eigenvalues[-1])
     definite = low > len(scaled) * EPS * high
     return Spectrum(high / low if definite else float("inf"), low, vectors[:, 0]), definite
+
+
+@small_on_one_thread
+def pseudo_inverse(information: Tensor) -> Tensor:
+    """Moore and Penrose's inverse of the positive part of a symmetric matrix scaled to a unit diagonal, (k, k).
+
+    Directions whose eigenvalue is zero to working precision, or negative, count as known exactly.
+    """
+    diagonal = information.diagonal()
+    scale = torch.where(diagonal > 0, diagonal, torch.ones_like(diagonal)).rsqrt()
+    values, vectors = torch.linalg.eigh((information + information.T) / 2 * scale[:, None] * scale)
+    known = values > max(PSEUDO, len(values) * EPS) * values[-1]
+    kept = vectors[:, known] * scale[:, None]
+    return kept / values[known] @ kept.T
 
 
 def triangular_factor(blocks: Iterable[Tensor]) -> Tensor:

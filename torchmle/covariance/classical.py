@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..linalg import invert_information
+from ..linalg import invert_information, pseudo_inverse
 from .base import Covariance, Estimate
 from .heteroscedastic import HC
 from .sandwich import expected_bread, meat
@@ -66,6 +66,24 @@ class OPG(Classical):
         return Estimate(
             self.scaled(fit.coordinates.spread(inverse) * fit.scale**2),
             "Standard Errors by the outer product of the gradients (OPG).",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class PseudoInverse(Classical):
+    """Pseudo-inverse of the observed information, times the dispersion: for parameters not all of which are identified.
+
+    Right for functions of the parameters that the likelihood determines; of the others it gives the least that agrees.
+    """
+
+    name: str = "pinv"
+
+    def estimate(self, fit: Fit) -> Estimate:
+        inverse = pseudo_inverse(-fit.optimum.hessian)
+        return Estimate(
+            self.scaled(fit.coordinates.spread(inverse) * fit.scale),
+            "Standard Errors by a pseudo-inverse of the observed information: directions that the likelihood does not "
+            "determine count as known.",
         )
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from .base import Covariance
 from .bootstrap import Bootstrap
-from .classical import OPG, Expected, FixedScale, Nonrobust
+from .classical import OPG, Expected, FixedScale, Nonrobust, PseudoInverse
 from .cluster import Cluster
 from .hac import HAC, GroupsumHAC, PanelHAC
 from .heteroscedastic import HC
@@ -22,6 +22,7 @@ KINDS: Mapping[str, tuple[type[Covariance], Mapping[str, Any]]] = {
     "oim": (Nonrobust, {"name": "oim"}),
     "eim": (Expected, {}),
     "opg": (OPG, {}),
+    "pinv": (PseudoInverse, {}),
     "fixed scale": (FixedScale, {}),
     **{name.lower(): (HC, {"name": name}) for name in ("HC0", "HC1", "HC2", "HC3")},
     "cluster": (Cluster, {}),

@@ -2,10 +2,11 @@
 
 ``exp(l_i(y))`` is a density, or a probability, of y only where it sums to one.  So the sum is taken, over the supports that
 agree with the responses seen, and what does not come to one is refused: a censored response, a quasi-likelihood, a
-point mass on a continuous scale.  Continuous responses are integrated in t with ``y = c + s sinh t`` on the line,
-``y = s e^t`` on the half-line, ``y = 1 / (1 + e^-t)`` on the unit interval, where every tail falls at least
-exponentially.  Each row has a grid of its own, drawn together to where its density lies and dense about its mode:
-equal steps in v with ``t = m + w sinh v``.
+point mass on a continuous scale.  So is a density that jumps inside its support, which no grid integrates.
+
+Continuous responses are integrated in t with ``y = c + s sinh t`` on the line, ``y = s e^t`` on the half-line,
+``y = 1 / (1 + e^-t)`` on the unit interval, where every tail falls at least exponentially.  Each row has a grid of its
+own, drawn together to where its density lies and dense about its mode: equal steps in v with ``t = m + w sinh v``.
 """
 
 from __future__ import annotations
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 LogDensity = Callable[[Tensor], Tensor]  # of responses (n, g) in each of n rows, (n, g)
 
-SUM_TOLERANCE = 1e-5  # of the sum of all probabilities about one
+SUM_TOLERANCE = 1e-4  # of the sum of all probabilities about one; a kink costs a grid up to half of it
+TAIL = 1e-10  # a probability of a count from which larger ones do not matter
+JUMP = 4e-4  # of the distribution function, from every second point of a grid; half a step of a jump is more
 POINTS = 513  # of the grid on which a density is integrated
 COARSE = 65  # of those by which it is found
 NEGLIGIBLE = 45.0  # a log density so far below its greatest does not count
@@ -266,7 +269,7 @@ def _counts(log_density: LogDensity, n: int, low: int, high: int) -> _Found:
         values = torch.arange(start, start + width, dtype=torch.float64)
         tables.append(log_density(values.expand(n, -1)).exp())
         start, width = start + width, 2 * width
-        if float(tables[-1][:, -1].nan_to_num().max()) < SUM_TOLERANCE**2:
+        if float(tables[-1][:, -1].nan_to_num().max()) < TAIL:
             break
     table = torch.cat(tables, 1)
     return _Found(Tabulated(np.arange(low, low + table.shape[1], dtype=float), table.numpy()), table.sum(1))
@@ -290,7 +293,13 @@ def _continuous(log_density: LogDensity, n: int, support: Support) -> _Found:
     density = (in_t + (width * v.cosh()).log()).exp()
     lower, upper = beyond(in_t[:, :2], t[:, :2]), beyond(in_t[:, [-1, -2]], t[:, [-1, -2]])
     below = lower + running_integral(density, step)
-    return _Found(Integrated(support, mode, width, first, step, density, below), (below[:, -1:] + upper)[:, 0])
+    mass = torch.where(jumps(density, step, below - lower), torch.nan, below[:, -1:] + upper)
+    return _Found(Integrated(support, mode, width, first, step, density, below), mass[:, 0])
+
+
+def jumps(density: Tensor, step: Tensor, integral: Tensor) -> Tensor:
+    """Where (n, 1) a density jumps: integrals over half of the points then differ by half a step of the jump."""
+    return (running_integral(density[:, ::2], 2 * step) - integral[:, ::2]).abs().amax(1, keepdim=True) > JUMP
 
 
 def drawn_together(logs: Callable[[Tensor], Tensor], start: Tensor, end: Tensor, depth: float) -> tuple[Tensor, Tensor]:

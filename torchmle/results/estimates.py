@@ -147,9 +147,10 @@ class Estimates:
         """The covariance of z with its note; computed when it is first needed."""
         if self.covariance is None:
             raise ValueError("no covariance was asked for (cov_type=None); use with_covariance('nonrobust')")
-        if not self.fit.inverse.definite:
-            warnings.warn(self.inversion_message, HessianInversionWarning, stacklevel=2)
-        return self.covariance.estimate(self.fit)
+        found = self.covariance.estimate(self.fit)
+        if not self.fit.inverse.definite and not bool(found.matrix.isfinite().all()):
+            warnings.warn(self.inversion_message(found), HessianInversionWarning, stacklevel=2)
+        return found
 
     @property
     def covariance_z(self) -> Tensor:
@@ -263,14 +264,17 @@ class Estimates:
         """Seconds of wall time by stage."""
         return {"fit": self.fit.seconds}
 
-    @property
-    def inversion_message(self) -> str:
-        """Why there are no standard errors, in the names of the parameters."""
+    def inversion_message(self, found: Estimate | None) -> str:
+        """Why there are no standard errors, or which were `found` for all that, in the names of the parameters."""
         inverse, names = self.fit.inverse, self.fit.coordinates.free_names(self.model.layout)
         weights = inverse.direction.abs()
         involved = [names[i] for i in torch.argsort(weights, descending=True).tolist() if weights[i] > 0.1][:5]
+        without = found is None or not bool(found.matrix.isfinite().all())
+        consequence = (
+            "so no standard errors can be computed" if without else "and standard errors do without its inverse"
+        )
         return (
-            "The Hessian is not negative definite, so no standard errors can be computed: the smallest eigenvalue of the "
+            f"The Hessian is not negative definite, {consequence}: the smallest eigenvalue of the "
             f"scaled information is {inverse.eigenvalue:.2g}, in the direction of {', '.join(involved) or 'all parameters'}; "
             f"the norm of the gradient is {float(self.optim.gradient.norm()):.2g}"
         )
