@@ -4,6 +4,7 @@ import mpmath as mp
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import torch
 from reference import corpus
 from scipy import optimize, stats
@@ -432,3 +433,16 @@ def test_derivatives_of_a_result_are_at_its_dispersion():
             np.linalg.inv(information), res.cov_params().to_numpy()[np.ix_(free, free)], rtol=1e-8
         )
         np.testing.assert_allclose(res.score_obs() * res.scale, model.score_obs(res.params, scale=1.0), rtol=1e-12)
+
+
+def test_rows_of_weight_zero_have_no_weighted_residual():
+    """R 4.2: resid(glm(y ~ x, poisson, weights = w), "pearson") and "deviance" are 0 where w is."""
+    rng = np.random.default_rng(0)
+    x, w = np.column_stack([np.ones(20), rng.normal(size=20)]), np.ones(20)
+    y, w[3], w[5] = rng.poisson(2, 20).astype(float), 0.0, 2.0
+    for name in ("Poisson", "Gaussian"):
+        ours = tm.GLM(y, x, family=getattr(tm.families, name)(), var_weights=w).fit()
+        theirs = sm.GLM(y, x, family=getattr(sm.families, name)(), var_weights=w).fit()
+        for kind in ("pearson", "deviance", "response", "working"):
+            got, expected = getattr(ours, f"resid_{kind}"), getattr(theirs, f"resid_{kind}")
+            np.testing.assert_allclose(got, expected, rtol=1e-9, atol=1e-10)

@@ -131,7 +131,9 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
     def _with_positive_weights(data: Data) -> Data:
         """Rows of weight zero, which count nothing, with a weight at which densities are finite."""
         weights = data.get("var_weights")
-        return data if weights is None else data.with_columns(var_weights=torch.where(weights > 0, weights, 1.0))
+        if weights is None or bool((weights > 0).all()):
+            return data
+        return data.with_columns(var_weights=torch.where(weights > 0, weights, 1.0), weightless=weights == 0)
 
     def _shares(self, data: Data) -> Data:
         """Two columns of successes and failures as shares of trials; or shares with their trials; without any, a row is none."""

@@ -217,7 +217,8 @@ class GLMResults(PartialPlots, Results):
 
     @property
     def _var_weights(self) -> Array:
-        return self.model.var_weights
+        weights, weightless = self.model.var_weights, self.model.rows.get("weightless")
+        return weights if weightless is None else np.where(weightless.cpu().numpy(), 0.0, weights)
 
     @property
     def _n_trials(self) -> Array:
