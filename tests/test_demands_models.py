@@ -494,6 +494,28 @@ def test_c12_the_global_test_is_walds_where_errors_are_robust(df):
     assert "LLR p-value" in str(logit("yb ~ x + z", df).summary())
 
 
+@pytest.mark.parametrize("use_t", [False, True])
+def test_c12_the_global_test_of_every_regression(df, use_t):
+    """Also where the head of the table has none: GLMs, distributions, survival times."""
+    robust = {"cov_type": "cluster", "cov_kwds": CLUSTERS, "use_t": use_t}
+    data = df.assign(t=df["yg"], e=1)
+    for model, formula, more in (
+        (tm.GLM, "yp ~ x + z", {"family": F.Poisson()}),
+        (tm.GLM, "yg ~ x + z", {"family": GAMMA}),
+        (tm.Normal, "yn ~ x + z", {}),
+        (tm.ExponentialSurvival, "Surv(t, e) ~ x + z", {}),
+    ):
+        made = model.from_formula(formula, data, **more)
+        res = made.fit(disp=False, **robust)
+        test = res.wald_test("x = 0, z = 0")
+        law = f"F(2, {df['g'].nunique() - 1})" if use_t else "chi2(2)"
+        line = f"Wald test of all slopes: {law} = {float(test.statistic):.5g}, p-value {float(test.pvalue):.4g}"
+        assert line in " ".join(str(res.summary()).split())
+        assert "Wald test of all slopes" not in str(made.fit(disp=False).summary())
+    constant = tm.GLM.from_formula("yp ~ 1", df, family=F.Poisson()).fit(**robust)
+    assert "Wald test" not in str(constant.summary())
+
+
 # -- D: data ---------------------------------------------------------------------------------------------------------------
 
 

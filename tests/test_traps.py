@@ -327,6 +327,9 @@ def test_t23_weights_that_leave_too_little(df):
     light = tm.OLS.from_formula("yn ~ x + z", df.assign(w=0.01), freq_weights="w").fit()
     assert light.df_resid < 0 and np.isnan(light.bse).all()
     assert "No degrees of freedom are left" in str(light.summary())
+    counts = count("yp ~ x + z", df.assign(w=0.01), freq_weights="w")  # a factor n / (n - k) of the wrong sign
+    for kind, options in (("HC1", {}), ("cluster", {"groups": "g"})):
+        assert np.isnan(counts.with_covariance(kind, options).bse).all()
     zeros = df.assign(w=(df.index >= 10).astype(float))
     for kind in ("nonrobust", "HC1", "HC3"):
         without = count("yp ~ x", df[df.index >= 10], cov_type=kind)

@@ -167,7 +167,7 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Statisti
 
     def notes(self) -> list[str]:
         """Notes below the tables: the covariance, scales, what was fixed or left out."""
-        return [report.covariance_note(self), *report.scale_notes(self)]
+        return [report.covariance_note(self), *report.overall_note(self), *report.scale_notes(self)]
 
     # -- rows --------------------------------------------------------------------------------------------------
 
