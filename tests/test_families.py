@@ -6,6 +6,7 @@ import pytest
 import torch
 from scipy import stats
 
+import torchmle as tm
 from torchmle import families as F
 from torchmle.errors import DomainWarning, ValueWarning
 from torchmle.families import links as L
@@ -167,6 +168,48 @@ def test_poisson_with_means_that_underflow():
     kernel = F.Poisson().kernel(tensor([0.0, 3.0]), tensor([-800.0, -800.0]))
     assert kernel.value.tolist() == [0.0, -2400.0]
     assert float(F.Poisson().unit_deviance(tensor([0.0]), tensor([0.0]))) == 0.0
+
+
+def far_values(mu, y, alpha):
+    """Log-likelihood at unit dispersion less its constant and the first derivative in log(mu), per family."""
+    third, power = mp.mpf(1) / 2, mp.mpf("1.5")
+    return {
+        "NegativeBinomial": (
+            y * mp.log(alpha * mu / (1 + alpha * mu)) - mp.log(1 + alpha * mu) / alpha,
+            (y - mu) / (1 + alpha * mu),
+        ),
+        "Gamma": (1 - y / mu + mp.log(y / mu), y / mu - 1),
+        "InverseGaussian": (-third * (y - mu) ** 2 / (y * mu**2), (y - mu) / mu**2),
+        "Tweedie": (
+            -2 * y / mp.sqrt(mu) - 2 * mp.sqrt(mu) + 4 * mp.sqrt(y),
+            (y - mu) * mu / mu**power,
+        ),
+    }
+
+
+@pytest.mark.parametrize("eta", [-800.0, -300.0, 300.0, 800.0])
+@pytest.mark.parametrize("y", [0.5, 3.0])
+@pytest.mark.parametrize(
+    "family",
+    [F.NegativeBinomial(alpha=0.5), F.Gamma(L.Log()), F.InverseGaussian(L.Log()), F.Tweedie(L.Log(), var_power=1.5)],
+    ids=repr,
+)
+def test_log_links_are_exact_where_means_leave_the_range_of_numbers(family, y, eta):
+    with mp.workdps(900):
+        exact = far_values(mp.exp(mp.mpf(eta)), mp.mpf(y), mp.mpf("0.5"))[type(family).__name__]
+    kernel = family.kernel(tensor([y]), tensor([eta]))
+    for found, value in zip((kernel.value, kernel.first), exact, strict=False):
+        assert float(found) == pytest.approx(float(value), rel=1e-12, abs=1e-300)
+    assert not bool(torch.isnan(kernel.second).any()) and float(family.information(tensor([eta]))) >= 0
+
+
+def test_log_likelihood_of_a_glm_at_eta_of_800():
+    y, ones = np.array([1.0, 2.0, 3.0, 0.0]), np.ones((4, 1))
+    model = tm.GLM(y, ones, family=F.NegativeBinomial(alpha=0.5))
+    for eta in (-800.0, 800.0):
+        parts = model.loglike([eta]), model.score([eta]), model.hessian([eta])
+        assert all(np.isfinite(part).all() for part in parts)
+    assert model.loglike([800.0]) == pytest.approx(model.loglike([700.0]) - 800.0, rel=1e-9)  # 4 rows, 2 each per eta
 
 
 # -- densities -------------------------------------------------------------------------------------------------

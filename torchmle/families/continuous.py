@@ -12,7 +12,7 @@ from torch import Tensor
 
 from . import links as L
 from .compound import CompoundPoissonGamma
-from .family import Family, log_ratio
+from .family import Family, Kernel, log_ratio
 
 
 class Gaussian(Family):
@@ -71,6 +71,15 @@ class Gamma(Family):
         shape = weight / scale
         return shape * (torch.log(shape * y / mu) - y / mu) - torch.log(y) - torch.lgamma(shape)
 
+    def kernel(self, y: Tensor, eta: Tensor) -> Kernel:
+        if not isinstance(self.link, L.Log):
+            return super().kernel(y, eta)
+        ratio = torch.exp(torch.log(y) - eta)
+        return Kernel(1 - ratio + torch.log(y) - eta, ratio - 1, -ratio)
+
+    def information(self, eta: Tensor) -> Tensor:
+        return torch.ones_like(eta) if isinstance(self.link, L.Log) else super().information(eta)
+
     def anscombe(self, y: Tensor, mu: Tensor) -> Tensor:
         return 3 * (y ** (1 / 3) - mu ** (1 / 3)) / mu ** (1 / 3)
 
@@ -96,11 +105,21 @@ class InverseGaussian(Family):
         return mu**3, 3 * mu**2
 
     def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
-        return (y - mu) ** 2 / (y * mu**2)
+        return (y / mu - 1) ** 2 / y
 
     def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         dispersion = scale / weight
-        return -0.5 * ((y - mu) ** 2 / (dispersion * y * mu**2) + torch.log(2 * math.pi * dispersion * y**3))
+        return -0.5 * ((y / mu - 1) ** 2 / (dispersion * y) + torch.log(2 * math.pi * dispersion * y**3))
+
+    def kernel(self, y: Tensor, eta: Tensor) -> Kernel:
+        if not isinstance(self.link, L.Log):
+            return super().kernel(y, eta)
+        inverse = torch.exp(-eta)
+        rest = y * inverse - 1
+        return Kernel(-0.5 * rest**2 / y, rest * inverse, -inverse * (2 * rest + 1))
+
+    def information(self, eta: Tensor) -> Tensor:
+        return torch.exp(-eta) if isinstance(self.link, L.Log) else super().information(eta)
 
     def anscombe(self, y: Tensor, mu: Tensor) -> Tensor:
         return torch.log(y / mu) / torch.sqrt(mu)
@@ -155,6 +174,17 @@ class Tweedie(Family):
         if self.eql:
             return extended_quasi_likelihood(self.var_power, self.unit_deviance(y, mu), y, weight, scale)
         return log_density(self.var_power, y, mu, scale / weight)
+
+    def kernel(self, y: Tensor, eta: Tensor) -> Kernel:
+        p = self.var_power
+        if not isinstance(self.link, L.Log) or p in (1, 2):
+            return super().kernel(y, eta)
+        up, down = torch.exp((2 - p) * eta), torch.where(y == 0, 0.0, y * torch.exp((1 - p) * eta))
+        perfect = y ** (2 - p) / ((1 - p) * (2 - p))
+        return Kernel(down / (1 - p) - up / (2 - p) - perfect, down - up, (1 - p) * down - (2 - p) * up)
+
+    def information(self, eta: Tensor) -> Tensor:
+        return torch.exp((2 - self.var_power) * eta) if isinstance(self.link, L.Log) else super().information(eta)
 
     def anscombe(self, y: Tensor, mu: Tensor) -> Tensor:
         p = self.var_power

@@ -103,6 +103,19 @@ class NegativeBinomial(Family):
         scaled = self.alpha * mu
         return y * (torch.log(scaled) - torch.log1p(scaled)) - torch.log1p(scaled) / self.alpha
 
+    def kernel(self, y: Tensor, eta: Tensor) -> Kernel:
+        if not isinstance(self.link, L.Log):
+            return super().kernel(y, eta)
+        scaled = eta + math.log(self.alpha)  # means beyond the range of numbers are never formed
+        p, q = torch.sigmoid(scaled), torch.sigmoid(-scaled)
+        value = y * torch.nn.functional.logsigmoid(scaled) + torch.nn.functional.logsigmoid(-scaled) / self.alpha
+        return Kernel(value, y * q - p / self.alpha, -(y + 1 / self.alpha) * p * q)
+
+    def information(self, eta: Tensor) -> Tensor:
+        if not isinstance(self.link, L.Log):
+            return super().information(eta)
+        return torch.sigmoid(eta + math.log(self.alpha)) / self.alpha
+
     def anscombe(self, y: Tensor, mu: Tensor) -> Tensor:
         def antiderivative(x: Tensor) -> Tensor:  # of (t + alpha t^2)^(-1/3)
             values = x.detach().cpu().numpy()
