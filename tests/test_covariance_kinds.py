@@ -254,6 +254,9 @@ def test_fixed_scale_as_in_statsmodels():
         other = sm.WLS(df["y"], x, df["precision"]).fit(cov_type="fixed scale", cov_kwds=options)
         assert deviation(res.cov_params(), other.cov_params()) < CLOSED
         assert res.scale == other.scale == scale
+        assert res.use_t is other.use_t is False  # no dispersion was estimated
+        np.testing.assert_allclose(res.pvalues, other.pvalues, rtol=1e-9)
+        np.testing.assert_allclose((res.fvalue, res.f_pvalue), (other.fvalue, other.f_pvalue), rtol=1e-9)
         np.testing.assert_allclose(res.resid_pearson, other.resid_pearson, rtol=1e-9)
     with pytest.raises(ValueError, match="scale"):
         tm.OLS.from_formula("y ~ x", df).fit(cov_type="fixed scale", cov_kwds={"scale": -1})

@@ -276,3 +276,8 @@ def test_steps_stay_inside_the_domain():
         step = differences.steps(lambda x: float(np.log(x[0])), np.array([1e-9]))
         found = differences.gradient(lambda x: float(np.log(x[0])), np.array([1e-9]), step)
     np.testing.assert_allclose(found, 1e9, rtol=1e-4)
+
+
+def test_attributes_that_need_a_prediction_are_not_there_without_one(data):
+    results = Torch(*data).fit(disp=0)
+    assert not hasattr(results, "fittedvalues") and not hasattr(results, "resid")

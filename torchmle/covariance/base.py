@@ -39,7 +39,10 @@ class Estimate:
 
 @dataclass(frozen=True, kw_only=True)
 class Covariance:
-    """Base of the kinds. ``robust`` ones do not rest on the model's own variance.
+    """Base of the kinds.
+
+    ``robust`` ones do not rest on the model's own variance; least squares are read by the normal distribution under
+    ``normal`` ones, by Student's t under the others.
 
     Attributes
     ----------
@@ -50,6 +53,7 @@ class Covariance:
     """
 
     robust: ClassVar[bool] = True
+    normal: ClassVar[bool] = True
     options: ClassVar[tuple[str, ...]] = ()
     use_t: bool | None = None
     scaling_factor: float | None = None

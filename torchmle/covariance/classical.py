@@ -20,6 +20,7 @@ class Classical(Covariance):
     """A covariance that holds when the likelihood does, which it cannot where rows are weighted by how they were sampled."""
 
     robust: ClassVar[bool] = False
+    normal: ClassVar[bool] = False
 
     def bind(self, model: LikelihoodModel) -> tuple[LikelihoodModel, Covariance]:
         if "sampling_weights" not in model.rows.columns:
@@ -91,6 +92,7 @@ class PseudoInverse(Classical):
 class FixedScale(Classical):
     """Inverse of the observed information times a dispersion that is known, 1 unless one is given."""
 
+    normal: ClassVar[bool] = True  # no dispersion was estimated
     options: ClassVar[tuple[str, ...]] = ("scale",)
     name: str = "fixed scale"
     scale: float = 1.0

@@ -115,6 +115,14 @@ class GenericResults(Results):
 
     # -- predictions -------------------------------------------------------------------------------------------
 
+    @property
+    def fittedvalues(self) -> Any:
+        """What `predict` says of the rows of the fit; there is none where the model defines no `predict`."""
+        try:
+            return super().fittedvalues
+        except NotImplementedError as error:
+            raise AttributeError(str(error)) from None
+
     def predict(self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any) -> Any:
         """What the model's ``predict(params, exog, ...)`` gives; `which` is passed on unless it is "mean"."""
         matrix, index = self._new_exog(exog, transform)

@@ -105,19 +105,24 @@ class LinearResults(LinearComparisons, PartialPlots, Results):
 
     @cached_property
     def fvalue(self) -> float:
-        """F statistic of all coefficients but the constant; a Wald test when the covariance is robust."""
+        """F statistic of all coefficients but the constant; a Wald test when the covariance is robust or its scale given."""
         if self.df_model == 0:
             return math.nan
-        return self._wald_f.fvalue if self.covariance_is_robust else ratio(self.mse_model, self.mse_resid)
+        return self._wald_f.fvalue if self._by_wald else ratio(self.mse_model, self.mse_resid)
 
     @cached_property
     def f_pvalue(self) -> float:
         """Tail probability of `fvalue`."""
         if self.df_model == 0:
             return math.nan
-        if self.covariance_is_robust:
+        if self._by_wald:
             return self._wald_f.pvalue
         return float(f_tail(self.fvalue, self.df_model, self.df_inference))
+
+    @property
+    def _by_wald(self) -> bool:
+        """Whether F must be made of the covariance: it is not that of the estimated dispersion."""
+        return self.covariance is not None and self.covariance.normal
 
     @cached_property
     def _wald_f(self) -> JointTest:

@@ -40,13 +40,13 @@ class Estimates:
     df_inference: Any  # of `Statistics`
 
     def __init__(self, fit: Fit, covariance: Covariance | None, use_t: bool | None = None):
-        robust = covariance is not None and covariance.robust
+        normal = covariance is not None and covariance.normal
         if use_t is None and covariance is not None:
             use_t = covariance.use_t
         vars(self).update(
             fit=fit,
             covariance=covariance,
-            use_t=(self.default_use_t and not robust) if use_t is None else bool(use_t),
+            use_t=(self.default_use_t and not normal) if use_t is None else bool(use_t),
         )
 
     def __setattr__(self, name: str, value: object) -> None:
