@@ -15,13 +15,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor
 
-from .base.observed import Observed
-from .base.reported import row_factors
-from .compute import processes
-from .compute.autodiff import Curvature, Eta, row_derivatives
-from .data import Data
-from .fitting import starts
-from .fitting.columns import (
+from ..base.observed import Observed
+from ..base.reported import row_factors
+from ..compute import processes
+from ..compute.autodiff import Curvature, Eta, row_derivatives
+from ..data import Data
+from ..fitting import starts
+from ..fitting.columns import (
     centres,
     columns_times,
     gram,
@@ -31,14 +31,14 @@ from .fitting.columns import (
     spans_constant,
     weighty_rows,
 )
-from .fitting.coordinates import Coordinates
-from .inference.null import constant_only
-from .likelihood import LikelihoodModel
-from .linalg import Inverse, dependent_columns, invert_information, joint_factor
-from .parameters import Parameters, Values
-from .structured import Coefficients, VectorTransform
-from .sums import row_sums
-from .transforms import Transform
+from ..fitting.coordinates import Coordinates
+from ..inference.null import constant_only
+from ..likelihood import LikelihoodModel
+from ..linalg import Inverse, dependent_columns, invert_information, joint_factor
+from ..parameters import Parameters, Values
+from ..structured import Coefficients, VectorTransform
+from ..sums import row_sums
+from ..transforms import Transform
 
 
 class RegressionModel(Observed, LikelihoodModel):

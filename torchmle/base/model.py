@@ -1,0 +1,8 @@
+"""Likelihoods of one's own, under the path at which statsmodels keeps its own."""
+
+from ..models.generic import GenericLikelihoodModel
+from ..models.generic_results import GenericResults
+
+GenericLikelihoodModelResults = GenericResults
+
+__all__ = ["GenericLikelihoodModel", "GenericLikelihoodModelResults"]

@@ -1,0 +1,1 @@
+"""Generalised linear models under the paths at which statsmodels keeps its own."""

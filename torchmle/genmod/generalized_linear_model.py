@@ -1,0 +1,6 @@
+"""Generalised linear models and their results, by statsmodels' names."""
+
+from ..models.glm import GLM
+from ..models.glm_results import GLMResults
+
+__all__ = ["GLM", "GLMResults"]

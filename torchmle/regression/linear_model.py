@@ -1,0 +1,8 @@
+"""Least squares and their results, by statsmodels' names."""
+
+from ..models.linear import OLS, WLS
+from ..models.linear_results import LinearResults
+
+OLSResults = RegressionResults = LinearResults
+
+__all__ = ["OLS", "WLS", "LinearResults", "OLSResults", "RegressionResults"]
