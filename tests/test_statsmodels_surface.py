@@ -1,6 +1,7 @@
 """What results have in common with statsmodels': covariances, criteria, files, pickles, results without rows."""
 
 import copy
+import importlib
 import io
 import pickle
 import pickletools
@@ -470,3 +471,38 @@ def test_every_model_has_the_common_surface(problem):
     close([res.info_criteria("aic"), res.info_criteria("bic")], [res.aic, res.bic])
     close(res.information_criteria()["bic"], res.bic)
     close(res.wald_test_terms().pvalues.size, len(res.term_positions()))
+
+
+@pytest.mark.parametrize(
+    ("path", "names"),
+    [
+        ("regression.linear_model", "OLS WLS OLSResults"),
+        ("genmod.generalized_linear_model", "GLM GLMResults"),
+        ("genmod.families", "Poisson Tweedie links"),
+        ("discrete.discrete_model", "Logit Poisson MNLogit"),
+        ("base.model", "GenericLikelihoodModel"),
+        ("tools", "add_constant"),
+        ("tools.sm_exceptions", "ConvergenceWarning MissingDataError SingularMatrixWarning"),
+    ],
+)
+def test_deep_paths_of_statsmodels(path, names):
+    module, peer = importlib.import_module(f"torchmle.{path}"), importlib.import_module(f"statsmodels.{path}")
+    assert all(hasattr(module, name) and hasattr(peer, name) for name in names.split())
+
+
+def test_ways_to_statsmodels_numbers():
+    """Of docs/differences.md: working residuals of binomial counts, predictions that leave the exposure out."""
+    draw = np.random.default_rng(4)
+    x = sm.add_constant(draw.normal(size=(60, 1)))
+    trials, exposure = draw.integers(2, 9, size=60), draw.uniform(0.5, 2, size=60)
+    counts = draw.binomial(trials, 0.4)
+    both = np.column_stack([counts, trials - counts])
+    ours, theirs = tm.GLM(both, x, tm.families.Binomial()).fit(), sm.GLM(both, x, sm.families.Binomial()).fit()
+    np.testing.assert_allclose(ours.resid_working * trials**2, theirs.resid_working, rtol=1e-6)
+    ours = tm.Poisson(counts, x, exposure=exposure).fit(disp=0)
+    theirs = sm.Poisson(counts, x, exposure=exposure).fit(disp=0)
+    frame = ours.get_prediction(x, exposure=1).summary_frame()
+    np.testing.assert_allclose(frame, theirs.get_prediction().summary_frame(), rtol=1e-6)
+    np.testing.assert_allclose(ours.get_prediction().predicted, ours.predict(), rtol=1e-12)
+    pair = theirs.info_criteria("gbic")
+    np.testing.assert_allclose([ours.info_criteria("gbic"), ours.info_criteria("gbicp")], pair, rtol=1e-6)
