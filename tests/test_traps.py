@@ -317,6 +317,8 @@ def test_t22_statistics_count_frequencies(df, repeated):
     weighted, expanded = count("yp ~ x + z", df, freq_weights="w"), count("yp ~ x + z", repeated)
     for name in ("nobs", "df_resid", "df_model", "llf", "llnull", "prsquared", "llr_pvalue", "aic", "bic"):
         close(getattr(weighted, name), getattr(expanded, name), 1e-11)
+    close(df["w"] @ weighted.llf_obs, expanded.llf, 1e-12)
+    close(weighted.margins("x").summary_frame().iloc[:, :2], expanded.margins("x").summary_frame().iloc[:, :2], 1e-9)
     linear, rows = (tm.OLS.from_formula("yn ~ x", df, freq_weights="w").fit(), ols("yn ~ x", repeated))
     for name in ("nobs", "df_resid", "rsquared", "rsquared_adj", "fvalue", "f_pvalue", "scale", "llf", "aic", "bic"):
         close(getattr(linear, name), getattr(rows, name), 1e-11)
