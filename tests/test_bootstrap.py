@@ -259,3 +259,23 @@ def test_requests_that_cannot_be_met():
         res.bootstrap(1)
     with pytest.raises(ValueError, match="kind must be one of 'percentile', 'basic', 'bca'"):
         res.bootstrap(10, seed=1).conf_int(kind="normal")
+
+
+@pytest.mark.parametrize("name", ["poisson", "logit", "glm-gamma"])
+def test_standard_errors_by_simulated_responses(name):
+    """`cov_type="bootstrap"` with kind="parametric" is the covariance of `results.bootstrap` of that kind."""
+    problem, df = BY_NAME[name], BY_NAME[name].frame()
+    plain = problem.fit(df)
+    robust = plain.with_covariance("bootstrap", cov_kwds={"kind": "parametric", "reps": 60, "seed": 4})
+    drawn = plain.bootstrap(60, kind="parametric", seed=4).values
+    np.testing.assert_allclose(robust.cov_params(), np.cov(drawn.T), rtol=1e-9)
+    assert "60 samples of simulated responses" in " ".join(str(robust.summary()).split())
+    np.testing.assert_allclose(robust.bse, plain.bse, rtol=0.5)
+
+
+def test_kinds_of_bootstrap_covariances_that_do_not_exist():
+    problem, df = BY_NAME["poisson"], BY_NAME["poisson"].frame()
+    with pytest.raises(ValueError, match="kind must be one of 'case', 'cluster', 'parametric', not 'wild'"):
+        problem.fit(df).with_covariance("bootstrap", cov_kwds={"kind": "wild"})
+    with pytest.raises(ValueError, match="groups= are for kind='cluster'"):
+        problem.fit(df).with_covariance("bootstrap", cov_kwds={"kind": "cluster"})

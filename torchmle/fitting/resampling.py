@@ -17,6 +17,7 @@ from torch import Tensor
 from ..optim.search import progress_bar
 from .batched import batch_size, can_be_batched, newton
 from .objective import Objective
+from .sampling import fresh_copy
 
 if TYPE_CHECKING:
     from ..likelihood import LikelihoodModel
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 Draw = Callable[[np.random.Generator, slice], Array]  # weights (b, n) of some of the replicates
 
+KINDS = ("case", "cluster", "parametric")
 ILL_CONDITIONED = 1e10  # information from which least squares are not left to normal equations
 
 
@@ -134,6 +136,36 @@ def reweighted(model: LikelihoodModel, weights: Array) -> Any:
     return other
 
 
+def simulated(fit: Fit, distribution: Any, reps: int, seed: Any = None) -> Replicates:
+    """Estimates of responses drawn from the fitted model.
+
+    Parameters
+    ----------
+    fit : Fit
+    distribution : frozen scipy distribution
+        Of each row's response at the estimate.
+    reps, seed
+        As for `replicate`.
+
+    Raises
+    ------
+    ValueError
+        Censored times, whose censoring is no part of the model.
+    """
+    model = fit.model
+    event = model.rows.get("event")
+    if event is not None and not bool((event == 1).all()):
+        raise ValueError("kind='parametric' would need a model of the censoring; use kind='case'")
+    values, failures = np.empty((reps, len(model.layout.names))), Counter[str]()
+    for i, sequence in enumerate(np.random.SeedSequence(seed).spawn(reps)):
+        drawn = np.asarray(distribution.rvs(size=model.rows.n, random_state=np.random.default_rng(sequence)), float)
+        other = fresh_copy(model)
+        other._rows = other.prepare(model.rows.with_response(torch.from_numpy(drawn).to(model.rows.y)))
+        values[i], reason = estimate(fit, other)
+        failures.update([reason] if reason else [])
+    return Replicates(values, dict(failures))
+
+
 def refit(fit: Fit, weights: Array) -> tuple[Array, str]:
     """The estimate of a weighted sample on the reported scale, or NaN and why there is none."""
     return estimate(fit, reweighted(fit.model, weights))
@@ -163,6 +195,14 @@ def estimate(fit: Fit, model: Any) -> tuple[Array, str]:
     if len(again.dropped_columns) > len(fit.coordinates.dropped):
         return nothing, "collinear columns"
     return again._finite_params.copy(), ""
+
+
+def check_kind(kind: str, groups: Any) -> None:
+    """Refuse a kind of bootstrap that does not exist, or groups that have no use."""
+    if kind not in KINDS:
+        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, not {kind!r}")
+    if (groups is not None) != (kind == "cluster"):
+        raise ValueError("groups= are for kind='cluster', and that needs them")
 
 
 # -- weights ---------------------------------------------------------------------------------------------------

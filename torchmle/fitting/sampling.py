@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -92,11 +92,17 @@ def drawn_near(objective: Objective, sample: Optimum, times: float) -> Tensor:
 
 def of_rows(model: LikelihoodModel, chosen: Tensor) -> LikelihoodModel:
     """The model of some rows, by position, with all else as it is; for sums alone, since names of rows are not kept."""
+    other = fresh_copy(model, "coordinates")
+    other._rows = model.rows.take(chosen)
+    return other
+
+
+def fresh_copy(model: Any, *kept: str) -> Any:
+    """A shallow copy without what was computed from the data, but for what is to be kept."""
     other = copy.copy(model)
     for name in [name for name in vars(other) if isinstance(getattr(type(other), name, None), cached_property)]:
-        if name != "coordinates":
+        if name not in kept:
             del vars(other)[name]
-    other._rows = model.rows.take(chosen)
     return other
 
 

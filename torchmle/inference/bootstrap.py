@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -23,21 +22,20 @@ from ..errors import ConvergenceWarning
 from ..fitting.resampling import (
     Replicates,
     case_weights,
+    check_kind,
     cluster_weights,
-    estimate,
     own_weights,
     replicate,
+    simulated,
     without_cluster,
     without_one,
 )
 from ..transforms import Identity
-from .null import fresh_copy
 
 if TYPE_CHECKING:
     from ..results import Results
 
 Array = NDArray[np.float64]
-KINDS = ("case", "cluster", "parametric")
 INTERVALS = ("percentile", "basic", "bca")
 
 
@@ -248,16 +246,13 @@ def bootstrap(
     left out, counted and named in a warning.
     """
     kind = kind or ("case" if groups is None else "cluster")
-    if kind not in KINDS:
-        raise ValueError(f"kind must be one of {', '.join(map(repr, KINDS))}, not {kind!r}")
-    if (groups is not None) != (kind == "cluster"):
-        raise ValueError("groups= are for kind='cluster', and that needs them")
+    check_kind(kind, groups)
     if reps < 2:
         raise ValueError(f"reps must be 2 or more, not {reps}")
     model, fit = results.model, results.fit
     codes, count = (None, 0) if groups is None else cluster_codes(model.row_column(groups, "groups"), model.rows)
     if kind == "parametric":
-        found = _parametric(results, reps, seed)
+        found = simulated(fit, results.get_distribution(), reps, seed)
     else:
         draw = case_weights(model) if codes is None else cluster_weights(model, codes, count)
         found = replicate(fit, draw, reps, seed, progress)
@@ -306,20 +301,3 @@ def _influence(results: Results, codes: NDArray[np.intp] | None, count: int) -> 
     sums = np.zeros((count, influence.shape[1]))
     np.add.at(sums, codes, influence)
     return sums, np.ones(count)
-
-
-def _parametric(results: Results, reps: int, seed: Any) -> Replicates:
-    """Estimates of responses drawn from the fitted model."""
-    model, fit = results.model, results.fit
-    event = model.rows.get("event")
-    if event is not None and not bool((event == 1).all()):
-        raise ValueError("kind='parametric' would need a model of the censoring; use kind='case'")
-    distribution = results.get_distribution()
-    values, failures = np.empty((reps, len(results.names))), Counter[str]()
-    for i, sequence in enumerate(np.random.SeedSequence(seed).spawn(reps)):
-        drawn = np.asarray(distribution.rvs(size=model.rows.n, random_state=np.random.default_rng(sequence)), float)
-        other = fresh_copy(model)
-        other._rows = other.prepare(model.rows.with_response(torch.from_numpy(drawn).to(model.rows.y)))
-        values[i], reason = estimate(fit, other)
-        failures.update([reason] if reason else [])
-    return Replicates(values, dict(failures))

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
+from ..fitting.sampling import fresh_copy
+
 if TYPE_CHECKING:
     from ..regression import RegressionModel
-
-
-def fresh_copy(model: RegressionModel) -> RegressionModel:
-    """A shallow copy without what was computed from the data."""
-    other = copy.copy(model)
-    for name in [name for name in vars(other) if isinstance(getattr(type(other), name, None), cached_property)]:
-        del vars(other)[name]
-    return other
 
 
 def constant_only(model: RegressionModel) -> RegressionModel:
