@@ -378,3 +378,14 @@ def test_summary_names_factor_clusters_and_distribution(use_t, words):
     assert f"(CRV1); 12 clusters, small-sample factor of statsmodels, {factor:.6g}; tests by {words}" in text
     stata = res.with_covariance("cluster", {"groups": "firm", "convention": "stata"})
     assert f"factor of stata, {12 / 11:.6g}" in stata.cov_kwds["description"]
+
+
+def test_the_factors_of_two_way_clusters_are_printed():
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame({"x": rng.normal(size=300), "f": rng.integers(0, 20, 300), "t": rng.integers(0, 10, 300)})
+    df["y"] = rng.poisson(np.exp(0.3 * df["x"]))
+    res = tm.Poisson.from_formula("y ~ x", df).fit(cov_type="cluster", cov_kwds={"groups": ["f", "t"]}, disp=False)
+    pairs = len(df.groupby(["f", "t"]))
+    factors = ", ".join(f"{g / (g - 1) * 299 / 298:.6g}" for g in (20, 10, pairs))
+    text = " ".join(str(res.summary()).split())
+    assert f"20 x 10 clusters, small-sample factors of statsmodels, {factors}; tests by" in text

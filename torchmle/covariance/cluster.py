@@ -75,8 +75,8 @@ class Cluster(Covariance):
     def _note(self, counts: list[int], factors: list[float], repaired: bool) -> str:
         factor = "no small-sample factor"
         if self.use_correction and self.convention != "none":
-            number = f", {factors[0]:.6g}" if len(factors) == 1 else ""
-            factor = f"small-sample factor of {self.convention}{number}"
+            each = ", ".join(f"{factor:.6g}" for factor in factors)  # groupings, then their intersections
+            factor = f"small-sample factor{'s' * (len(factors) > 1)} of {self.convention}, {each}"
         groups = " x ".join(str(count) for count in counts)
         note = f"Standard Errors are robust to cluster correlation (CRV1); {groups} clusters, {factor}"
         return note + ("; negative eigenvalues of the multi-way matrix set to zero" if repaired else "")
