@@ -281,3 +281,11 @@ def test_steps_stay_inside_the_domain():
 def test_attributes_that_need_a_prediction_are_not_there_without_one(data):
     results = Torch(*data).fit(disp=0)
     assert not hasattr(results, "fittedvalues") and not hasattr(results, "resid")
+
+
+def test_read_only_parameters_are_taken_without_a_warning():
+    # what a column of a frame gives under copy-on-write
+    model = tm.Normal(np.arange(6.0), np.ones((6, 1)))
+    params = model.fit().params_array.copy()
+    params.flags.writeable = False
+    assert np.isfinite(model.loglike(params)) and np.isfinite(model.score(params)).all()

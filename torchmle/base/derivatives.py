@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
-import torch
 from torch import Tensor
 
+from ..data.tensors import as_double
 from ..inference.prediction import Array, predicted_values
 from ..inference.rows import new_rows
 from ..sums import row_map, weighted
@@ -23,7 +23,7 @@ class Derivatives:
             params = params[list(self.layout.names)].to_numpy()
         if isinstance(params, Mapping):
             raise TypeError("params must be an array or a Series of every parameter, not a dict")
-        natural = torch.as_tensor(params, dtype=torch.float64).reshape(-1)
+        natural = as_double(params).reshape(-1)
         if len(natural) != len(self.layout.names):
             raise ValueError(f"params has {len(natural)} values; the model has {len(self.layout.names)} parameters")
         return self.coordinates.centred(self.layout.real(natural))

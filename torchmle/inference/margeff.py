@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data import Data
+from ..data.tensors import as_double
 from ..summary import Summary, coefficient_table
 from ..sums import row_map
 from .distributions import critical_value, two_sided
@@ -219,7 +220,7 @@ def _with_values(known: Columns, data: Data, atexog: Any) -> Data:
             at = known.places[key][1] if key in known.places else key
             x[:, at] = torch.as_tensor(np.asarray(value, dtype=float), device=x.device)
     else:
-        x = torch.as_tensor(np.atleast_2d(np.asarray(atexog, dtype=float)), device=data.device)
+        x = as_double(np.atleast_2d(np.asarray(atexog, dtype=float))).to(data.device)
         if x.shape[1] != len(known.places):
             raise ValueError("atexog does not have the same number of variables as exog")
         if len(x) != data.n:

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from ..covariance import OPG, Expected, choose
 from ..covariance.sandwich import meat
+from ..data.tensors import as_double
 from ..fitting.constraints import LinearConstraints, in_theta
 from ..fitting.coordinates import Coordinates, fixed_entries, hold
 from ..fitting.equations import constraint
@@ -250,7 +251,7 @@ def _columns(model: RegressionModel, values: Any) -> Tensor:
     else:
         take = values.iloc if hasattr(values, "iloc") else np.asarray(values)
         parts = [take[:, j] for j in range(values.shape[1])]
-    columns = [torch.as_tensor(np.asarray(model.row_column(part, "exog_extra"), dtype=np.float64)) for part in parts]
+    columns = [as_double(model.row_column(part, "exog_extra")) for part in parts]
     return torch.stack(columns, 1).to(model.rows.device)
 
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ..data import Data
+from ..data.tensors import share
 from ..formula.variation import Range, Variation, raw_variables, variable_levels
 from .effects import Designs, Effect, contrast_effects, slope_effects
 
@@ -186,7 +187,7 @@ class _FormulaMoving:
     device: torch.device
 
     def numbers(self, variable: str) -> Tensor:
-        return torch.as_tensor(self.variation.numbers(variable), device=self.device)
+        return share(self.variation.numbers(variable)).to(self.device)
 
     def slopes(self, variable: str) -> Designs:
         return self.model.every_design(self._tensors(self.variation.slopes(variable)))
@@ -198,7 +199,7 @@ class _FormulaMoving:
         )
 
     def _tensors(self, arrays: Mapping[str, Any]) -> dict[str, Tensor]:
-        return {name: torch.as_tensor(x, device=self.device) for name, x in arrays.items()}
+        return {name: share(x).to(self.device) for name, x in arrays.items()}
 
 
 class MatrixVariables(Variables):

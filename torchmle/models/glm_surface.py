@@ -14,6 +14,7 @@ from torch import Tensor
 
 from ..compute.processes import gather
 from ..data import Data
+from ..data.tensors import as_double
 from ..families import Binomial, Family, Gaussian, links
 from ..fitting.fit import Fit
 from ..inference.distributions import chi2_tail
@@ -181,7 +182,7 @@ class GLMSurface(LinearArguments, Base):
 
     def discrepancies_at(self, mu: Any) -> tuple[float, float]:
         """Pearson's chi-squared and the deviance at some means, weights included."""
-        mean, y = torch.as_tensor(np.asarray(mu, dtype=float)), torch.as_tensor(self.endog)
+        mean, y = as_double(mu), as_double(self.endog)
         pearson, unit = self.family.unit_pearson(y, mean), self.family.unit_deviance(y, mean)
         here = np.array([self.iweights @ pearson.numpy(), self.iweights @ unit.numpy()])
         both = sum(gather(here, self.rows.group))
