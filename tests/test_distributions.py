@@ -10,6 +10,7 @@ from scipy import special, stats
 from torch import distributions as td
 
 import torchmle as tm
+from torchmle.errors import ConvergenceWarning
 
 # Densities agree to the roundings of two libraries' special functions; derivatives of scipy's log-likelihood are
 # five-point differences over 0.01 standard errors.
@@ -271,3 +272,12 @@ def test_subclasses_may_add_to_a_distribution_model():
     res = Scaled.from_formula("y ~ x", draw("Normal")).fit()
     np.testing.assert_allclose(res.predict(), 2 * res.predict(which="loc"))
     assert torch.is_tensor(res.fit.theta)
+
+
+@pytest.mark.filterwarnings("ignore:The design matrix is rank-deficient")
+@pytest.mark.parametrize("n", [3, 4])
+def test_a_mean_that_meets_every_response_leaves_no_sigma(n):
+    df = pd.DataFrame(np.random.default_rng(0).normal(size=(n, 5)), columns=["y", "a", "b", "c", "d"])
+    with pytest.warns(ConvergenceWarning, match=r"keeps rising .* Parameters concerned: sigma"):
+        res = tm.Normal.from_formula("y ~ a + b + c + d - 1", df).fit(disp=False)
+    assert not res.converged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -17,9 +18,11 @@ from ..data import Data
 from ..fitting import starts
 from ..fitting.columns import centres, intercept_column
 from ..fitting.coordinates import Coordinates
+from ..fitting.objective import Objective
 from ..inference.prediction import MEAN, Prediction
 from ..likelihood import LikelihoodModel
 from ..linalg import dependent_columns, joint_factor, triangular_factor
+from ..optim import Optimum, Status
 from ..parameters import Parameters, Values
 from ..regression import RegressionModel
 from ..results import Results
@@ -90,6 +93,15 @@ class Normal(RegressionModel):
         if not plain or self.regression.perfect:
             return super().sums(z, order, data)
         return sums_of_moments(self.regression, z, order)
+
+    def maximize(self, objective: Objective, start: Tensor, method: str, **options: Any) -> Optimum:
+        """As for every model; where the mean meets every response, the end of the search names sigma, on its way to zero."""
+        optimum = super().maximize(objective, start, method, **options)
+        names = objective.coordinates.free_names(self.layout)
+        if optimum.converged or "sigma" not in names or "mu" not in self.rows.x or not self.regression.perfect:
+            return optimum
+        direction = torch.tensor([float(name == "sigma") for name in names], dtype=torch.float64)
+        return replace(optimum, status=Status.DIVERGING, direction=direction)
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
         return -0.5 * (LOG_2PI + ((data.y - p.mu) / p.sigma) ** 2) - p.real.sigma
