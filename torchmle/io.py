@@ -171,7 +171,8 @@ def _rebuild(tensors: dict[str, Tensor], scalars: dict[str, Any], model_class: A
     vars(results).update(scalars["statistics"])
     if "estimate" in scalars:
         description, df, groups = scalars["estimate"]
-        vars(results).update(estimate=Estimate(tensors["covariance"], description, df, tuple(groups)))
+        found = Estimate(tensors["covariance"], description, df, tuple(groups))
+        vars(results).update(estimate=found, _unquestioned=found)
     return results
 
 

@@ -159,9 +159,9 @@ class Logit(BinaryModel, metaclass=NamedAsTransform):
     family: ClassVar[Family] = families.Binomial()
 
     def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
-        p, q = torch.sigmoid(eta[0]), torch.sigmoid(-eta[0])
+        p = torch.sigmoid(eta[0])
         value = torch.nn.functional.logsigmoid(-eta[0]).add_(data.y * eta[0])
-        return value, (data.y - p,), ((-p * q,),)
+        return value, (data.y - p,), ((-p * torch.sigmoid(-eta[0]),),) if order > 1 else ()
 
     def pdf(self, x: Any) -> Array:
         """Slope of the probability in the linear predictor."""

@@ -143,11 +143,16 @@ class Estimates:
         return jacobian if uncentre is None else jacobian @ uncentre
 
     @cached_property
-    def estimate(self) -> Estimate:
-        """The covariance of z with its note; computed when it is first needed."""
+    def _unquestioned(self) -> Estimate:
+        """The covariance of z with its note, whatever it is worth."""
         if self.covariance is None:
             raise ValueError("no covariance was asked for (cov_type=None); use with_covariance('nonrobust')")
-        found = self.covariance.estimate(self.fit)
+        return self.covariance.estimate(self.fit)
+
+    @cached_property
+    def estimate(self) -> Estimate:
+        """The covariance of z with its note; computed when it is first needed, with a warning where there is none."""
+        found = self._unquestioned
         if not self.fit.inverse.definite and not bool(found.matrix.isfinite().all()):
             warnings.warn(self.inversion_message(found), HessianInversionWarning, stacklevel=2)
         return found

@@ -13,7 +13,8 @@ from ..covariance import choose
 
 OF_THE_FIT = ("z", "theta", "inverse", "bread", "nobs", "scale")
 OF_THE_ESTIMATES = (
-    "params_array", "_jacobian", "_dropped", "fixed", "estimate", "covariance_array", "_bse", "_tvalues", "_normalized",
+    "params_array", "_jacobian", "_dropped", "fixed", "_unquestioned", "estimate", "covariance_array", "_bse", "_tvalues",
+    "_normalized",
 )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Statisti
         if self.fit.coordinates.spanned:
             found.append(f"Rank deficient design: {self._spanned} by the shortest vector of coefficients")
         if not self.fit.inverse.definite:
-            found.append(self.inversion_message(None if self.covariance is None else self.estimate))
+            found.append(self.inversion_message(None if self.covariance is None else self._unquestioned))
         return found
 
     @property
