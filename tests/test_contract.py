@@ -681,6 +681,7 @@ def test_the_truth_is_as_far_as_standard_errors_say(problem):
     assert 0.001 < stats.chi2.cdf(lengths.sum(), errors.size) < 0.999
 
 
+@pytest.mark.filterwarnings("ignore:alpha is negative")  # in some of the samples of the generalized Poisson
 @pytest.mark.slow
 @each_problem
 def test_intervals_cover_the_truth_as_often_as_they_say(problem):
