@@ -1,15 +1,4 @@
 """Families and links, by statsmodels' names."""
 
-from ..families import Binomial, Family, Gamma, Gaussian, InverseGaussian, NegativeBinomial, Poisson, Tweedie, links
-
-__all__ = [
-    "Binomial",
-    "Family",
-    "Gamma",
-    "Gaussian",
-    "InverseGaussian",
-    "NegativeBinomial",
-    "Poisson",
-    "Tweedie",
-    "links",
-]
+from ..families import *  # noqa: F403
+from ..families import __all__ as __all__

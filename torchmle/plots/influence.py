@@ -19,25 +19,6 @@ MEASURES = {
 """Attribute and label of the measures that have a short name."""
 
 
-class InfluencePlots:
-    """Plots of measures of influence."""
-
-    def plot_influence(self: Any, criterion: str = "cooks", ax: Any = None, **options: Any) -> Any:
-        """Residuals against leverages; see `torchmle.plots.influence.plot_influence`."""
-        return plot_influence(self, criterion, ax, **options)
-
-    def plot_index(
-        self: Any,
-        y_var: str = "cooks",
-        threshold: float | None = None,
-        title: str | None = None,
-        ax: Any = None,
-        idx: int | None = None,
-    ) -> Any:
-        """A measure of each row in order; see `torchmle.plots.influence.plot_index`."""
-        return plot_index(self, y_var, threshold, title, ax, idx)
-
-
 def plot_influence(
     influence: Any, criterion: str = "cooks", ax: Any = None, alpha: float = 0.05, external: bool = False
 ) -> Any:
@@ -121,6 +102,13 @@ def plot_index(
         ax.set_title(title)
     label_axes(ax, "Row", label)
     return clean(ax).figure
+
+
+class InfluencePlots:
+    """The plots above as methods of measures of influence."""
+
+    plot_influence = plot_influence
+    plot_index = plot_index
 
 
 def _label(ax: Any, influence: Any, rows: Any, x: Any, y: Any) -> None:
