@@ -58,11 +58,12 @@ def sample_maximum(model: LikelihoodModel, coordinates: Coordinates) -> tuple[Op
 
 
 def drawn_near(objective: Objective, sample: Optimum, times: float) -> Tensor:
-    """Chord steps x + (-c H)⁻¹g from a sample's maximum: the score g of all rows, at first the curvature H of the sample's.
+    """Chord steps x + (-c H)⁻¹g from a sample's maximum: the score g of all rows, the curvature H of the sample's.
 
     The sample's curvature differs from that of all rows by a few per cent, so that each step leaves as much of the
     error, for a third of what a pass with the Hessian costs (Ortega and Rheinboldt 1970, 10.1, simplified Newton method).
-    How the score changed over a step corrects the curvature along it (`updated`).  Steps end where they no longer shorten the way by enough.
+    How the score changed over a step corrects the curvature along it (`updated`).  Steps end where they no longer shorten
+    the way by enough.
 
     Parameters
     ----------

@@ -27,7 +27,7 @@ else:
     Base = object
 
 Array = NDArray[np.float64]
-EDGE = 0.01  # of what must be positive, relative to where alpha is zero, at which alpha is at the end of its range
+EDGE = 0.01  # of what must be positive, relative to where alpha is zero: alpha is then at the end of its range
 STALLED = (Status.ITERATION_LIMIT, Status.PRECISION, Status.LINE_SEARCH_FAILED, Status.METHOD_FAILED)
 AMISS = 0.01  # by which probabilities may miss one without a warning
 SEEN = 5e-7  # by which they miss it if six digits are to show it
