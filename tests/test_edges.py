@@ -16,6 +16,7 @@ from torchmle.errors import (
     PerfectSeparationWarning,
     RankWarning,
 )
+from torchmle.optim import Status
 
 N = 50
 
@@ -93,9 +94,9 @@ def test_as_many_rows_as_columns(df):
     res, _, text = fit("OLS", df[:3])
     assert np.isnan(res.bse).all() and np.isnan(res.pvalues).all() and np.isnan(res.fvalue)
     assert "No degrees of freedom are left (3 observations, 3 coefficients)" in text
-    for name in ("Normal", "MVNormal"):  # the variance goes to zero
-        res, _, text = fit(name, df[:3])
-        assert not res.converged and "Not converged" in text
+    for name, why in {"Normal": "Parameters concerned: sigma", "MVNormal": "too few rows"}.items():
+        res, _, text = fit(name, df[:3])  # the variance goes to zero
+        assert not res.converged and why in " ".join(text.split())
         assert np.isnan(res.bse).all()
 
 
@@ -110,7 +111,8 @@ def test_a_constant_response(df):
     assert not np.isfinite(res.rsquared) or res.rsquared in (0.0, 1.0)
     res, warned, text = fit("Normal", data)
     assert not res.converged and "sigma" in warned[ConvergenceWarning]
-    assert not fit("MVNormal", data)[0].converged
+    res, warned, _ = fit("MVNormal", data)
+    assert not res.converged and "Responses concerned: y (constant)" in warned[ConvergenceWarning]
     res, _, _ = fit("Poisson", data)
     assert res.converged
     close(res.params, [np.log(3), 0.0, 0.0], atol=1e-12)
@@ -123,10 +125,55 @@ def test_a_perfect_fit(df):
     assert "The fit is perfect" not in fit("OLS", df.assign(y=1 + 2 * df["x"] - df["z"] + 1e-9 * df["y2"]))[2]
 
 
-def test_collinear_responses_have_no_covariance(df):
-    res, warned, _ = fit("MVNormal", df.assign(y2=2 * df["y"]), " ~ 1")
-    assert not res.converged and ConvergenceWarning in warned
-    assert np.isnan(res.bse).all()
+COMBINED = {
+    "y + y2 + total": r"total \(a combination of y, y2\)",
+    "y + total + y2": r"y2 \(a combination of y, total\)",
+    "y + double + y2": r"double \(a combination of y\)",
+    "y + y2 + level": r"level \(constant\)",
+    "y + nil + y2": r"nil \(constant\)",
+    "y + y2 + line": r"line \(a combination of the columns of the design\)",
+    "level + total + y + y2": r"level \(constant\); y2 \(a combination of total, y\)",
+}
+
+
+@pytest.mark.parametrize("responses", COMBINED)
+@pytest.mark.parametrize("told", [{}, {"method": "bfgs"}, {"cov_type": "HC0"}], ids=str)
+def test_collinear_responses_are_named(df, responses, told):
+    data = df.assign(total=df["y"] + df["y2"], double=2 * df["y"], level=3.3, nil=0.0, line=1 + 2 * df["x"])
+    model = tm.MVNormal.from_formula(f"{responses} ~ x + z", data)
+    with pytest.warns(ConvergenceWarning, match=f"covariance matrix is singular .*Leave.*: {COMBINED[responses]}"):
+        res = model.fit(**told)
+    assert not res.converged and res.optim.status is Status.SINGULAR_RESPONSES
+    with pytest.warns(HessianInversionWarning):
+        assert np.isnan(res.bse).all()
+    assert np.isnan(res.get_prediction().se).all()
+    x, y = model.exog, data[responses.split(" + ")].to_numpy()  # least squares, and the limit of the covariance matrix
+    slopes = np.linalg.lstsq(x, y, rcond=None)[0]
+    close(np.asarray(res.params)[: slopes.size], slopes.T.ravel(), 1e-10, 1e-12)
+    close(res.cov, (y - x @ slopes).T @ (y - x @ slopes) / len(y), 1e-10, 1e-12)
+
+
+def test_collinear_responses_with_weights_and_with_a_slope_held(df):
+    data = df.assign(total=df["y"] - 3 * df["y2"], w=np.arange(len(df)) % 3)
+    with pytest.warns(ConvergenceWarning, match=r"total \(a combination of y, y2\)"):
+        weighted = tm.MVNormal.from_formula("y + y2 + total ~ x", data, freq_weights="w").fit()
+    with pytest.warns(ConvergenceWarning, match=r"total \(a combination of y, y2\)"):
+        repeated = tm.MVNormal.from_formula("y + y2 + total ~ x", data.loc[data.index.repeat(data["w"])]).fit()
+    close(weighted.params, repeated.params, 1e-10, 1e-12)
+    model = tm.MVNormal.from_formula("y + y2 + total ~ x", data)
+    with pytest.warns(ConvergenceWarning, match=r"total \(a combination of y, y2\)"):
+        assert not model.fit(fix={"y[x]": 0.0}).converged  # the other slopes make up for it
+    assert tm.MVNormal.from_formula("y + total ~ x", data).fit().converged
+
+
+@pytest.mark.parametrize("spread", [1e-4, 1e-6, 1e-8, 1e-10, 1e-12, 1e-14, 1e-16])
+def test_nearly_collinear_responses_are_fitted_or_named(df, spread):
+    noise = np.random.default_rng(1).normal(size=N)
+    res, warned, _ = fit("MVNormal", df.assign(total=df["y"] + df["y2"] + spread * noise), response="y + y2 + total")
+    assert res.converged is (spread > 1e-5)
+    named = "total (a combination of y, y2)" in warned.get(ConvergenceWarning, "")
+    assert named is not res.converged
+    assert np.isfinite(res.bse).all() if res.converged else np.isnan(res.bse).all()
 
 
 @each_model

@@ -13,8 +13,9 @@ from .models.glm import GLM
 from .models.kaplan_meier import KaplanMeier
 from .models.linear import OLS, WLS
 from .models.multinomial import MNLogit
+from .models.multivariate_normal import MVNormal
 from .models.negative_binomial import NegativeBinomial, NegativeBinomialP
-from .models.normal import MVNormal, Normal
+from .models.normal import Normal
 from .models.ordinal import OrderedModel
 from .models.survival import ExponentialSurvival
 from .models.zero_inflated import (

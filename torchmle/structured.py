@@ -179,8 +179,12 @@ class CholeskyCovariance(_SymmetricMatrix):
         return factor @ factor.T
 
     def inverse(self, natural: Tensor) -> Tensor:
-        row, column = self._lower().to(natural.device)
-        entries = cholesky(natural)[row, column]
+        return self.reals(cholesky(natural))
+
+    def reals(self, factor: Tensor) -> Tensor:
+        """The vector of reals of a lower Cholesky factor."""
+        row, column = self._lower().to(factor.device)
+        entries = factor[row, column]
         return torch.where(row == column, entries.log(), entries)
 
     def scales(self) -> tuple[Transform, ...]:

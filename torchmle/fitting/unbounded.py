@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from ..optim import Status
 from .fit import Fit
 
+EVERYWHERE = (Status.EDGE, Status.NOT_FINITE_START, Status.INFEASIBLE, Status.SINGULAR_RESPONSES)
+
 
 def infinite(fit: Fit) -> NDArray[np.int_]:
     """For each reported entry the sign of its estimate where perfect prediction makes it infinite, else 0, (k,)."""
@@ -24,9 +26,9 @@ def undetermined(fit: Fit) -> NDArray[np.bool_]:
 def running_away(fit: Fit) -> NDArray[np.bool_]:
     """Which reported entries the search was still driving when it ended: without limit, or into an edge of the domain, (k,).
 
-    All of them where there was no likelihood to start from.
+    All of them where there was no likelihood to start from, or its limit is known to be infinite.
     """
-    if fit.optimum.status in (Status.EDGE, Status.NOT_FINITE_START, Status.INFEASIBLE):
+    if fit.optimum.status in EVERYWHERE:
         return _entries(fit, 1).astype(bool)
     if fit.optimum.status is not Status.DIVERGING or fit.separation is not None:
         return _entries(fit, 0).astype(bool)

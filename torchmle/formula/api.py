@@ -6,8 +6,9 @@ from ..models.counts import Poisson
 from ..models.glm import GLM
 from ..models.linear import OLS, WLS
 from ..models.multinomial import MNLogit
+from ..models.multivariate_normal import MVNormal
 from ..models.negative_binomial import NegativeBinomial
-from ..models.normal import MVNormal, Normal
+from ..models.normal import Normal
 from ..models.ordinal import OrderedModel
 from ..models.survival import ExponentialSurvival
 

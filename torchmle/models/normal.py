@@ -13,23 +13,15 @@ import torch
 from torch import Tensor
 
 from ..compute.autodiff import Curvature, Eta
-from ..compute.processes import total
 from ..data import Data
 from ..fitting import starts
-from ..fitting.columns import centres, intercept_column
-from ..fitting.coordinates import Coordinates
 from ..fitting.objective import Objective
-from ..inference.prediction import MEAN, Prediction
-from ..likelihood import LikelihoodModel
-from ..linalg import dependent_columns, joint_factor, triangular_factor
 from ..optim import Optimum, Status
-from ..parameters import Parameters, Values
+from ..parameters import Values
 from ..regression import RegressionModel
 from ..results import Results
 from ..results.estimates import Array
-from ..results.predictions import with_limits
-from ..structured import CholeskyCovariance, Coefficients
-from ..sums import block_slices, row_map
+from ..sums import row_map
 from ..transforms import Identity, Log
 
 LOG_2PI = math.log(2 * math.pi)
@@ -146,159 +138,3 @@ def sums_of_moments(regression: starts.Regression, z: Tensor, order: int) -> tup
     hessian[:-1, -1] = hessian[-1, :-1] = -2 * precision * moment
     hessian[-1, -1] = -2 * precision * square
     return value, score, hessian
-
-
-class MVResults(Results):
-    """Multivariate normal: the covariance and correlation matrices of the responses."""
-
-    @property
-    def cov(self) -> pd.DataFrame:
-        """Maximum likelihood covariance matrix of the responses (divides by n)."""
-        values = self.model.layout.values(self.fit.theta).cov.detach().numpy()
-        names = list(self.model.design.response)
-        return pd.DataFrame(values, index=names, columns=names)
-
-    @property
-    def corr(self) -> pd.DataFrame:
-        """Correlation matrix of the responses."""
-        sd = np.sqrt(np.diag(self.cov))
-        return self.cov.div(sd, axis=0).div(sd, axis=1)
-
-    def predict(  # type: ignore[override]  # it takes no offset
-        self,
-        exog: Any = None,
-        transform: bool = True,
-        which: str = "mean",
-        *,
-        interval: str | None = None,
-        level: float = 0.95,
-    ) -> Any:
-        """Predicted means, (n, q); with `interval` "mean" or "obs" also limits, as those of other models."""
-        found = self.get_prediction(exog, transform, which)
-        if interval is not None:
-            return with_limits(found, interval, level)
-        if found.index is None or exog is None:
-            return found.predicted
-        return pd.DataFrame(found.predicted, index=found.index, columns=list(self.model.design.response))
-
-    def get_prediction(  # type: ignore[override]
-        self, exog: Any = None, transform: bool = True, which: str = "mean", *, row_labels: Any = None
-    ) -> Prediction:
-        """Predicted means of each response, (n, q), with intervals of the means and of new observations of each.
-
-        The variance of a new response about its mean is that response's, from the diagonal of `cov`.
-        """
-        if which != "mean":
-            raise ValueError(f"which={which!r} is not something MVNormal predicts; choose 'mean'")
-        model = self.model
-        rows, index = (model.rows, model.index) if exog is None else model.predict_data(exog, transform, {})
-        coefficients, (k, q) = model.coefficients(self.fit.z).to(rows.device), (rows.X.shape[1], len(self.cov))
-        v = self.covariance_z[: k * q, : k * q].to(rows.device)
-
-        def block_rows(block: Data) -> Tensor:
-            parts = [v[j * k : (j + 1) * k, j * k : (j + 1) * k] for j in range(q)]
-            errors = torch.stack([((block.X @ part) * block.X).sum(1).sqrt() for part in parts], 1)
-            return torch.stack([block.X @ coefficients, errors], 2)
-
-        mean, se = np.moveaxis(row_map(block_rows, rows).numpy(), 2, 0)
-        spread = np.broadcast_to(np.diag(self.cov), mean.shape)
-        df = self.df_inference if self.use_t else None
-        labels = index if row_labels is None else row_labels
-        return Prediction(
-            mean, se, mean, se, Identity(), df, labels, spread, columns=MEAN, values=model.design.response
-        )
-
-
-class MVNormal(LikelihoodModel):
-    """Multivariate normal regression: q responses, one set of columns, an unrestricted covariance matrix.
-
-    ``l_i = -(q log 2 pi + log |S| + e_i' S^-1 e_i) / 2`` with ``e_i = y_i - B' x_i``.  The maximum has a closed form:
-    least squares for each response and the residual covariance with divisor n (Anderson 2003, theorem 3.2.1).
-
-    Parameters
-    ----------
-    endog : array_like
-        Responses (n, q).
-    exog : array_like
-        Columns (n, k); a constant when left out.
-
-    Examples
-    --------
-    >>> MVNormal.from_formula("a + b + c ~ 1", df).fit().cov.round(2)
-          a     b     c
-    a  1.09  0.09 -0.14
-    b  0.09  0.82 -0.04
-    c -0.14 -0.04  0.98
-    """
-
-    parameters = {"mean": Coefficients(), "cov": CholeskyCovariance(1)}
-    results_class = MVResults
-
-    def prepare(self, data: Data) -> Data:
-        y = data.y if data.y.ndim == 2 else data.y[:, None]
-        x = data.x or {"X": torch.ones(data.n, 1, dtype=data.y.dtype, device=data.device)}
-        data = Data(y, x, data.columns, None, data.group)
-        constant = intercept_column(data.X, data.group)
-        self.intercepts = {} if constant is None else {next(iter(x)): constant}
-        return data.with_shift(centres(data, self.intercepts))
-
-    @cached_property
-    def coordinates(self) -> Coordinates:
-        """Coordinates of the centred columns, the constant of each response taking up the centres."""
-        identity = torch.eye(self.layout.size, dtype=torch.float64)
-        for name, shift in self.shift.items():
-            for start in range(0, len(self.layout.block("mean").labels), len(shift)):
-                identity[start + self.intercepts[name], start : start + len(shift)] -= shift.cpu()
-        return Coordinates(identity if self.shift else None, torch.zeros(self.layout.size, dtype=torch.float64))
-
-    def make_layout(self) -> Parameters:
-        responses, columns = self.design.response, self.design.columns.get("X", ("const",))
-        labels = tuple(f"{response}[{column}]" for response in responses for column in columns)
-        return Parameters([("mean", Coefficients(labels), None), ("cov", CholeskyCovariance(responses), None)])
-
-    @property
-    def covariance_transform(self) -> CholeskyCovariance:
-        """The transform of the covariance matrix, which also gives its Cholesky factor."""
-        return CholeskyCovariance(self.design.response)
-
-    def coefficients(self, theta: Tensor) -> Tensor:
-        """B as (k, q)."""
-        return theta[self.layout.block("mean").reals].reshape(len(self.design.response), -1).T
-
-    def row_loglike(self, z: Tensor, data: Data) -> Tensor:
-        return self.loglike_obs(Values({"mean": self.coefficients(z), "cov": z[self.layout.block("cov").reals]},
-                                       {b.name: b.transform for b in self.layout.blocks}), data)  # fmt: skip
-
-    def loglike_obs(self, p: Values, data: Data) -> Tensor:
-        factor = self.covariance_transform.factor(p.real.cov)
-        standard = torch.linalg.solve_triangular(factor, (data.y - data.X @ p.mean).T, upper=False)
-        return -0.5 * (len(factor) * LOG_2PI + standard.square().sum(0)) - factor.diagonal().log().sum()
-
-    def start(self) -> Tensor:
-        """The closed form, from the QR of ``[X, Y]``: B by back substitution, S from what is left of Y."""
-        factor, k = self._factor(), self.rows.X.shape[1]
-        gone = dependent_columns(factor, total(self.rows.n, self.rows.group))
-        kept = [j for j in range(k) if j not in gone]
-        triangle = triangular_factor([factor[:, [*kept, *range(k, factor.shape[1])]]])
-        rank, mean = len(kept), torch.zeros(k, factor.shape[1] - k, dtype=factor.dtype)
-        mean[kept] = torch.linalg.solve_triangular(triangle[:rank, :rank], triangle[:rank, rank:], upper=True)
-        rest = triangle[rank:, rank:]
-        covariance = rest.T @ rest / self.nobs
-        if any(j >= k for j in gone):  # singular: the search must find that out
-            covariance = torch.diag(factor[:, k:].square().sum(0).clamp_min(1e-300) / self.nobs)
-        return torch.cat([mean.T.reshape(-1), self.covariance_transform.inverse(covariance)])
-
-    def aliased(self) -> tuple[int, ...]:
-        k = self.rows.X.shape[1]
-        columns = dependent_columns(self._factor()[:, :k], total(self.rows.n, self.rows.group))
-        return tuple(start + column for start in range(0, k * len(self.design.response), k) for column in columns)
-
-    def _factor(self) -> Tensor:
-        def blocks() -> Any:
-            for rows in block_slices(self.rows):
-                block = self.rows.block(rows)
-                weights = block.get("freq_weights")
-                both = torch.cat([block.X, block.y], 1)
-                yield both if weights is None else both * weights.sqrt()[:, None]
-
-        return joint_factor(blocks(), self.rows.group)

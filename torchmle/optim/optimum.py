@@ -65,6 +65,11 @@ class Status(Enum):
         "errors there. Use a link that keeps means in their range, leave out or join the categories concerned, or use a "
         "simpler distribution."
     )
+    SINGULAR_RESPONSES = (
+        "Not converged: responses are linear combinations of others and of the columns of the design, or there are too few "
+        "rows to tell, so the covariance matrix is singular to working precision and the log-likelihood rises almost without "
+        "limit. Leave these responses out: the others say all there is."
+    )
     METHOD_FAILED = (
         "Not converged: the method ended away from a maximum, and Newton steps from its best point did not reach one. "
         "Use method='newton', or other start_params."
@@ -132,6 +137,8 @@ class Optimum:
         Names of the parameters, if any were given.
     bound : tuple of str
         Names of the parameters at bounds that were asked for.
+    remark : str
+        What the model adds to the sentence of the status.
     """
 
     x: Tensor
@@ -149,6 +156,7 @@ class Optimum:
     seconds: float
     names: tuple[str, ...] = ()
     bound: tuple[str, ...] = ()
+    remark: str = ""
 
     @property
     def converged(self) -> bool:
@@ -164,7 +172,8 @@ class Optimum:
     def message(self) -> str:
         """The sentence of the status, with the parameters concerned."""
         concerned = self.bound or self.concerned()
-        return f"{self.status.value} Parameters concerned: {', '.join(concerned)}." if concerned else self.status.value
+        named = f"Parameters concerned: {', '.join(concerned)}." if concerned else ""
+        return " ".join(part for part in (self.status.value, self.remark, named) if part)
 
     def concerned(self, share: float = 0.1) -> list[str]:
         """Names of the parameters that load on `direction`, heaviest first.
