@@ -159,9 +159,10 @@ class Data:
     def take(self, index: Tensor | np.ndarray) -> Data:
         """Rows chosen by integer positions or by a boolean mask of n values."""
         where = torch.as_tensor(index)
+        positions = where.nonzero()[:, 0] if where.dtype == torch.bool else where
 
         def pick(tensor: Tensor) -> Tensor:
-            return tensor[where.to(tensor.device)]
+            return tensor.index_select(0, positions.to(tensor.device))
 
         return self._map(pick, lambda centre: centre)
 

@@ -23,7 +23,7 @@ MANY_BYTES = 2**23  # of rows, from which a pass over them costs more than the s
 SHARE = 16  # one row in so many
 ROWS_PER_PARAMETER = 50  # that a sample must have
 SEED = 20_230_517
-ROUGHLY = 0.1  # decrement in the sample, whose maximum is farther from that of all rows
+ROUGHLY = 0.25  # decrement for each parameter in the sample; from its maximum to that of all rows it is about one
 CHORDS = 4  # most steps with the sample's curvature
 CONTRACTING = 0.1  # share of the decrement that such a step may leave
 CLOSE = 1e-5  # decrement expected after the next one, 0.003 standard errors, from which Newton's method takes over
@@ -36,7 +36,7 @@ def start_from_sample(model: LikelihoodModel, coordinates: Coordinates) -> Tenso
 
 
 def sample_maximum(model: LikelihoodModel, coordinates: Coordinates) -> tuple[Optimum, float] | None:
-    """About the maximum over a random sample of the rows, and how many rows there are for each in it.
+    """About the maximum over a random sample of the rows, one of every sixteen, and how many rows there are for each in it.
 
     The sample is drawn by a generator of its own, the same in every fit; if it is large, its own search starts in the same
     way.  None for few rows, and where the sample has no maximum: a rare level is missing, say.
@@ -47,13 +47,14 @@ def sample_maximum(model: LikelihoodModel, coordinates: Coordinates) -> tuple[Op
     if few or model.linear:
         return None
     generator = torch.Generator().manual_seed(SEED)
-    chosen = torch.randint(rows.n, (rows.n // SHARE,), generator=generator).sort().values
+    strata = rows.n // SHARE
+    chosen = SHARE * torch.arange(strata) + torch.randint(SHARE, (strata,), generator=generator)
     sample = of_rows(model, chosen)
     objective, nearer = Objective(sample, coordinates), sample_maximum(sample, coordinates)
     start = coordinates.phi(sample.start()) if nearer is None else nearer[0].x
     if not all(bool(torch.isfinite(part).all()) for part in (start, *objective.hessian(start))):
         return None
-    optimum = maximize(objective, start, "newton", maxiter=25, tol=ROUGHLY, polishing=1)
+    optimum = maximize(objective, start, "newton", maxiter=25, tol=ROUGHLY * coordinates.size, polishing=0)
     return (optimum, n / total(len(chosen), rows.group)) if optimum.converged else None
 
 
