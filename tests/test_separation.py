@@ -10,7 +10,7 @@ from reference import corpus
 from scipy import optimize, stats
 
 import torchmle as tm
-from torchmle.errors import PerfectSeparationError, PerfectSeparationWarning
+from torchmle.errors import BoundaryWarning, PerfectSeparationError, PerfectSeparationWarning
 from torchmle.optim.recession import definite_sign, recession
 
 LINKS = tm.families.links
@@ -313,6 +313,19 @@ FAMILIES = {
     "inverse gaussian": tm.families.InverseGaussian(LINKS.Log()),
     "tweedie": tm.families.Tweedie(var_power=1.5, link=LINKS.Log()),
 }
+
+
+@pytest.mark.parametrize("power", ["nb1", "nb2"])
+def test_a_level_without_events_and_a_dispersion_at_its_boundary(df, power):
+    """What is left is Poisson's fit to the rows of the other levels."""
+    rest = tm.Poisson.from_formula("c ~ x + z + g", df[df["g"] != "b"]).fit(disp=False)
+    res, caught, _ = fit(tm.NegativeBinomial.from_formula("c ~ x + z + g", df, loglike_method=power))
+    assert {warning.category for warning in caught} == {PerfectSeparationWarning, BoundaryWarning}
+    assert res.params["alpha"] == 0 and np.isneginf(res.params["g[T.b]"])
+    kept = rest.params.index
+    np.testing.assert_allclose(res.params[kept], rest.params, rtol=1e-9)
+    np.testing.assert_allclose(res.bse[kept], rest.bse, rtol=1e-9)
+    assert res.llf == pytest.approx(rest.llf, rel=1e-12)
 
 
 @pytest.mark.parametrize("family", FAMILIES.values(), ids=FAMILIES)

@@ -128,6 +128,8 @@ def resolve(fit: Fit) -> Fit:
     if not found:
         return fit
     limit = _limit(fit, found)
+    if limit is None:
+        return fit
     assert limit.separation is not None
     if model.raise_on_perfect_prediction:
         raise PerfectSeparationError(limit.separation.sentence(model.layout.real_names))
@@ -218,8 +220,11 @@ def _columns(data: Data, name: str) -> Tensor:
 # -- the limit -----------------------------------------------------------------------------------------------------
 
 
-def _limit(fit: Fit, found: list[Found]) -> Fit:
-    """The maximum in the limit: what is undetermined is held far out, the rest is estimated."""
+def _limit(fit: Fit, found: list[Found]) -> Fit | None:
+    """The maximum in the limit: what is undetermined is held far out, the rest is estimated.
+
+    None where the likelihood cannot be computed so far out.
+    """
     model, coordinates = fit.model, fit.coordinates
     phi = coordinates.phi(fit.z)
     direction, pivots = torch.zeros_like(phi), []
@@ -228,6 +233,8 @@ def _limit(fit: Fit, found: list[Found]) -> Fit:
         direction = direction + step
         pivots += pivoted_rows(flat)
     z, said = _far_out(fit, found, phi, direction), _described(fit, found)
+    if z is None:
+        return None
     pivots = list(range(len(phi))) if said.complete else pivots  # of no other parameter does any row speak
     keep = [i for i in range(len(phi)) if i not in pivots]
     free = [i for i in range(len(z)) if i not in {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary}]
@@ -244,14 +251,15 @@ def pivoted_rows(flat: Tensor) -> list[int]:
     return sorted(qr(flat.T.numpy(), mode="r", pivoting=True)[1][: flat.shape[1]].tolist())
 
 
-def _far_out(fit: Fit, found: list[Found], phi: Tensor, direction: Tensor) -> Tensor:
-    """A point so far along the direction that going twice as far changes nothing, in z."""
+def _far_out(fit: Fit, found: list[Found], phi: Tensor, direction: Tensor) -> Tensor | None:
+    """A point so far along the direction that going twice as far changes nothing, in z; None where nothing is finite."""
     model: Any = fit.model
     z = fit.coordinates.z(phi)
     along = fit.coordinates.z(phi + direction) - z
     slowest = min(float((rows.unequal[cone.strict] @ direction).min()) for rows, cone in found)
-    size = 2 * float(_predictors(model, z).abs().max())
-    reached = z
+    moving = [j for j, block in enumerate(model.layout.blocks) if bool((along[block.reals] != 0).any())]
+    size = 2 * float(_predictors(model, z)[:, moving].abs().max())
+    reached = None
     for margin in MARGINS:
         far = z + (margin + size) / slowest * along
         value, farther = (float(model.sums(point, 0)[0]) for point in (far, 2 * far - z))
