@@ -457,13 +457,6 @@ def test_what_is_not_a_covariance_is_refused(linear, cov_type, options, error, w
         tm.OLS.from_formula("y ~ x + w", linear).fit(cov_type=cov_type, cov_kwds=options)
 
 
-@pytest.mark.parametrize("cov_type", ["HC2", "HC3"])
-@pytest.mark.parametrize("name", ["gumbel", "normal", "normal-fixed", "mvnormal-x", "mixture"])
-def test_leverages_need_one_linear_predictor(name, cov_type):
-    with pytest.raises(ValueError, match="HC0 or HC1"):
-        _ = fitted(BY_NAME[name]).with_covariance(cov_type).bse
-
-
 @pytest.mark.parametrize("name", ["gumbel", "mixture", "student"])
 def test_expected_information_is_not_made_up(name):
     with pytest.raises(ValueError, match="expected information"):

@@ -180,11 +180,6 @@ def test_two_categories_are_a_logit(df):
     )
 
 
-def test_leverages_of_several_predictors_are_refused(res):
-    with pytest.raises(ValueError, match="2 linear predictors, so leverages .* not defined; use HC0 or HC1"):
-        _ = res.with_covariance("HC3").bse
-
-
 def test_summary_has_a_block_for_each_category(df, res):
     text = str(res.summary(xname=["one", "two", "three"]))
     assert "y=car       coef" in text and "y=walk       coef" in text and "y=bus       coef" not in text

@@ -14,7 +14,8 @@ from torch import Tensor
 from . import covariance as covariances
 from .base.derivatives import Derivatives
 from .base.names import Names
-from .compute.autodiff import derivatives, row_gradients
+from .compute.autodiff import derivatives, row_curvatures, row_gradients
+from .covariance.leverage import RowTerms
 from .data import Data
 from .fitting import controls, separation, starts
 from .fitting.constraints import Restrictions, read_restrictions
@@ -76,6 +77,7 @@ class LikelihoodModel(Derivatives, Names, Model):
     default_method: ClassVar[str] = "newton"
     default_disp: ClassVar[bool] = False
     linear: ClassVar[bool] = False
+    blockwise: ClassVar[bool] = True  # whether rows can be evaluated a block at a time
     raise_on_perfect_prediction: bool = False
     secondary: bool = False  # fitted for the sake of another model, which speaks of perfect prediction itself
     results_class: ClassVar[type[Results]] = Results
@@ -127,6 +129,10 @@ class LikelihoodModel(Derivatives, Names, Model):
         """Unweighted scores of each row of a block, (n, k)."""
         return row_gradients(lambda point: self.row_loglike(point, data), z)
 
+    def block_curvatures(self, z: Tensor, data: Data) -> Tensor:
+        """Unweighted second derivatives in z of each row of a block, (n, k, k)."""
+        return row_curvatures(lambda point: self.row_loglike(point, data), z)
+
     def sums(self, z: Tensor, order: int, data: Data | None = None) -> tuple[Tensor, ...]:
         """Log-likelihood, score and Hessian, up to `order`, over all rows."""
         data = self.rows if data is None else data
@@ -157,9 +163,23 @@ class LikelihoodModel(Derivatives, Names, Model):
         """Whether the expected information has a closed form here."""
         return type(self).expected_information is not LikelihoodModel.expected_information
 
+    # -- leverages ---------------------------------------------------------------------------------------------
+
+    @property
+    def predictor_count(self) -> int:
+        """Linear predictors of a row; a free-standing parameter is one by itself."""
+        return self.layout.size
+
+    def block_terms(self, z: Tensor, data: Data, expected: bool = False) -> RowTerms:
+        """How the rows of a block depend on z through their predictors, by the observed or the expected information."""
+        k = self.layout.size
+        places = tuple(slice(j, j + 1) for j in range(k))
+        return RowTerms((None,) * k, places, self.block_scores(z, data), -self.block_curvatures(z, data))
+
     def block_leverage(self, z: Tensor, data: Data, bread: Tensor, expected: bool = False) -> Tensor:
-        """Leverages of a block's rows, by the observed or the expected information, for models that have them."""
-        raise ValueError(f"{type(self).__name__} has no leverages, so HC2 and HC3 are not defined; use HC0 or HC1")
+        """Leverage of each row, (n,): ``trace(W_i X_i V X_i')``; over all rows they add up to the free parameters."""
+        terms = self.block_terms(z, data, expected)
+        return (terms.information * terms.spread(bread)).sum((1, 2))
 
     # -- fitting -----------------------------------------------------------------------------------------------
 

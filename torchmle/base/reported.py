@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
+from ..compute.autodiff import full_curvature
 from ..data import Data
 from ..sums import row_map
 
@@ -66,13 +67,7 @@ def row_factors(model: RegressionModel, z: Tensor, order: int) -> Tensor:
 
     def first_or_second(block: Data) -> Tensor:
         _, g, h = model.eta_derivatives(model.eta(point, block), block, order)
-        if order == 1:
-            found = torch.stack(g, 1)
-        else:
-            found = g[0].new_zeros(block.n, m, m)
-            for j, row in enumerate(h):
-                for offset, part in enumerate(row):
-                    found[:, j, j + offset] = found[:, j + offset, j] = part
+        found = torch.stack(g, 1) if order == 1 else full_curvature(h)
         weights = block.get("freq_weights")
         return found if weights is None else found * weights.reshape(-1, *[1] * order)
 

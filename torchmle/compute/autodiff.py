@@ -47,6 +47,29 @@ def row_gradients(function: Callable[[Tensor], Tensor], point: Tensor) -> Tensor
     return torch.stack(columns, 1) if columns else values.new_zeros(len(values), 0)
 
 
+def row_curvatures(function: Callable[[Tensor], Tensor], point: Tensor) -> Tensor:
+    """Second derivatives (n, k, k) of a function with one value per row, by k (k + 3) / 2 backward passes.
+
+    The gradient of ``u @ f(point)`` and its derivatives in the point are linear in u, as in `row_gradients`.
+    """
+    point = point.detach().requires_grad_()
+    with torch.enable_grad():
+        values = function(point)
+        dummy = torch.ones_like(values, requires_grad=True)
+        (combined,) = torch.autograd.grad(values, point, dummy, create_graph=True)
+        found = values.detach().new_zeros(len(values), len(point), len(point))
+        for j, entry in enumerate(combined):
+            for i, second in enumerate(_gradient(entry, point, True)[: j + 1]):
+                found[:, i, j] = found[:, j, i] = _gradient(second, dummy, True).detach()
+    return found
+
+
+def full_curvature(h: Curvature) -> Tensor:
+    """Second derivatives of each row as matrices, (n, m, m)."""
+    m = len(h)
+    return torch.stack([torch.stack([h[min(i, j)][abs(i - j)] for j in range(m)], 1) for i in range(m)], 1)
+
+
 def row_derivatives(function: Callable[[Eta], Tensor], eta: Eta, order: int) -> tuple[Tensor, Eta, Curvature]:
     """Per-row gradient and Hessian of a row-wise function of m vectors.
 

@@ -79,18 +79,24 @@ def jacobian(function: RowFunction, x: Array, step: Array) -> Array:
 
 
 def hessian(function: Function, x: Array, step: Array) -> Array:
-    """Second derivatives of a scalar, (k, k).
+    """Second derivatives of a scalar, (k, k)."""
+    return row_hessians(lambda point: np.atleast_1d(np.asarray(function(point), dtype=np.float64)), x, step)[0]
+
+
+def row_hessians(function: RowFunction, x: Array, step: Array) -> Array:
+    """Second derivatives of a vector, (n, k, k).
 
     Mixed ones from the curvature along sums of two steps: ``2 f_ij = f_(i+j)(i+j) - f_ii - f_jj``.
     """
     centre, k = function(x), len(x)
     directions = np.diag(step)
-    bends = [float(SECOND @ along(function, x, direction, centre)) for direction in directions]
-    out = np.diag(bends)
+    bends = [np.tensordot(SECOND, along(function, x, direction, centre), 1) for direction in directions]
+    out = np.zeros((len(centre), k, k))
     for i in range(k):
+        out[:, i, i] = bends[i]
         for j in range(i):
-            both = float(SECOND @ along(function, x, directions[i] + directions[j], centre))
-            out[i, j] = out[j, i] = (both - bends[i] - bends[j]) / 2
+            both = np.tensordot(SECOND, along(function, x, directions[i] + directions[j], centre), 1)
+            out[:, i, j] = out[:, j, i] = (both - bends[i] - bends[j]) / 2
     return out / np.outer(step, step)
 
 

@@ -11,7 +11,8 @@ opg            inverse of sum w_i s_i s_i' (Berndt, Hall, Hall and Hausman 1974)
 HC0            A (sum w_i s_i s_i') A (Eicker 1967, Huber 1967, White 1980)
 HC1            HC0 times n / (n - k)
 HC2, HC3       scores divided by sqrt(1 - h_i), by 1 - h_i, with the leverages of the weighted design
-               (MacKinnon and White 1985; for nonlinear models as R's sandwich)
+               (MacKinnon and White 1985; for nonlinear models as R's sandwich); with several predictors a leverage
+               is a matrix, and HC3 the jackknife by one Newton step (`torchmle.covariance.leverage`)
 cluster        A (sum over clusters of S_g S_g') A, S_g the sum of a cluster's scores; several groupings by
                inclusion and exclusion (Cameron, Gelbach and Miller 2011)
 cluster-crv3   changes in the estimate when a cluster is left out, about the estimate; "cluster-jk" about their mean

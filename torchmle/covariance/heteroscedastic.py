@@ -18,6 +18,9 @@ LEVERAGE_POWER = {"HC2": 0.5, "HC3": 1.0}
 class HC(Covariance):
     """Heteroscedasticity robust: HC0 to HC3 (Eicker 1967, Huber 1967, White 1980, MacKinnon and White 1985).
 
+    For every model: a row's leverage is a number with one linear predictor, a matrix with several
+    (`torchmle.covariance.leverage`).  Where one is 1 or more, HC2 and HC3 are refused.
+
     Attributes
     ----------
     convention : {"statsmodels", "R", "stata", "none"}

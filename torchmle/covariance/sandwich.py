@@ -12,14 +12,12 @@ from torch import Tensor
 
 from ..compute.processes import gather
 from ..sums import row_map, row_sums
+from .leverage import EXACT_FIT, adjusted_scores, rows_at_once
 
 if TYPE_CHECKING:
     from ..data import Data
     from ..fitting.fit import Fit
     from ..likelihood import LikelihoodModel
-
-
-EXACT_FIT = 1e-10  # 1 - leverage below which it is rounding error
 
 
 def bread(fit: Fit, expected: bool = False) -> Tensor:
@@ -35,40 +33,36 @@ def expected_bread(fit: Fit) -> Tensor:
 
 
 def meat(fit: Fit, leverage_power: float = 0.0, expected: bool = False) -> Tensor:
-    """``sum w_i s_i s_i'``, each score divided by ``(1 - h_i) ** leverage_power``, (k, k).
+    """``sum w_i s_i s_i'``, each score times ``(I - H_i) ** -leverage_power``, (k, k).
 
     Frequency weights w_i count rows; other weights are part of the scores, so that sampling weights enter squared.
-    Leverages of the observed information, or of the expected one.
+    Leverages H_i of the observed information, or of the expected one; see `torchmle.covariance.leverage`.
 
     Raises
     ------
     ValueError
-        A leverage of 1, where score and divisor are both zero and rounding errors would decide.
+        A leverage of 1, where score and divisor are both zero and rounding errors would decide, or more.
     """
-    device = fit.model.rows.device
-    expected = expected and fit.model.knows_expected_information
+    model, device = fit.model, fit.model.rows.device
+    expected = expected and model.knows_expected_information
     z, inverse = fit.z.to(device), bread(fit, expected).to(device)
 
     def block_meat(block: Data) -> tuple[Tensor, Tensor]:
-        scores, weights, sampling = (
-            fit.model.block_scores(z, block),
-            block.get("freq_weights"),
-            block.get("sampling_weights"),
-        )
+        weights, sampling = block.get("freq_weights"), block.get("sampling_weights")
         weights = weights if sampling is None else sampling.square()
-        bound = scores.new_zeros(())
         if leverage_power:
-            leverage = fit.model.block_leverage(z, block, inverse, expected)
-            free = 1 - (leverage if sampling is None else leverage * sampling)
+            scores, free = adjusted_scores(model, z, block, inverse, leverage_power, expected)
             bound = ((free < EXACT_FIT) & (torch.ones_like(free) if weights is None else weights).gt(0)).sum()
-            scores = scores / free.clamp_min(EXACT_FIT).pow(leverage_power)[:, None]
+        else:
+            scores, bound = model.block_scores(z, block), z.new_zeros(())
         return scores.T @ (scores if weights is None else scores * weights[:, None]), bound.double()
 
-    filling, bound = row_sums(block_meat, fit.model.rows)
+    filling, bound = row_sums(block_meat, model.rows, rows_at_once(model) if leverage_power else None)
     if bound:
         raise ValueError(
-            f"{int(bound)} rows have a leverage of 1: the model fits them whatever their response, as a dummy for a single "
-            "row does, so HC2 and HC3 are not defined; use HC1, or leave those rows out"
+            f"{int(bound)} rows have a leverage of 1 or more: without one of them the others do not determine every "
+            "parameter, as where a dummy for a single row fits it whatever its response, so HC2 and HC3 are not defined; "
+            "use HC1, or leave those rows out"
         )
     return filling
 

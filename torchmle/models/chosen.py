@@ -103,6 +103,16 @@ def covariance_sum(found: Moments, chosen: Tensor, weights: Tensor) -> Tensor:
     return total
 
 
+def covariances(found: Moments, chosen: Tensor) -> Tensor:
+    """Covariance of ``sum_S x_i`` in each group, (G, k, k)."""
+    groups, k = found.mean.shape
+    total = found.mean.new_zeros(groups, k, k)
+    for passed, share, difference in zip(visits(found, chosen), found.shares, found.differences, strict=True):
+        rows = difference * (passed * share * (1 - share)).sqrt()[:, :, None]
+        total += rows.mT @ rows
+    return total
+
+
 def inclusion(found: Moments, chosen: Tensor) -> Tensor:
     """Probability of each member to be chosen, (G, m)."""
     both = zip(visits(found, chosen), found.shares, strict=True)

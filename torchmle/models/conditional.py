@@ -246,6 +246,14 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
             out[part] = observed - chosen.moments(groups, False).mean
         return out
 
+    def block_curvatures(self, z: Tensor, data: Data) -> Tensor:
+        """Second derivatives of each group of a block, (G, k, k)."""
+        out = z.new_zeros(data.n, len(z), len(z))
+        for part in self._batches(data):
+            groups, _, _ = self._padded(z, data.take(part))
+            out[part] = -chosen.covariances(chosen.moments(groups, True), groups.chosen)
+        return out
+
     def block_sums(self, z: Tensor, data: Data, order: int) -> tuple[Tensor, ...]:
         value, score, hessian = z.new_zeros(()), z.new_zeros(len(z)), z.new_zeros(len(z), len(z))
         weights = data.get("freq_weights", torch.ones(data.n, dtype=z.dtype, device=z.device))

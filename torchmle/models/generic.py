@@ -86,6 +86,7 @@ class GenericLikelihoodModel(LikelihoodModel):
     results_class: ClassVar[type[GenericResults]] = GenericResults
     default_disp: ClassVar[bool] = True
     likelihood_of_params: ClassVar[bool] = True
+    blockwise: ClassVar[bool] = False
 
     # a subclass may set each of these, before or after the data are there
     endog: Any = None
@@ -273,6 +274,10 @@ class GenericLikelihoodModel(LikelihoodModel):
 
     def block_scores(self, z: Tensor, data: Data) -> Tensor:
         return self.scores(z)[data.columns["position"]]
+
+    def block_curvatures(self, z: Tensor, data: Data) -> Tensor:
+        assert self.evaluation is not None
+        return self.evaluation.row_hessians(z)[data.columns["position"]]
 
     def loglike_rows(self, fit: Fit) -> Tensor:
         assert self.evaluation is not None

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..compute import differences
-from ..compute.autodiff import derivatives, row_gradients
+from ..compute.autodiff import derivatives, row_curvatures, row_gradients
 from ..compute.differences import Array
 
 AGREE = 1e-3  # relative difference of slopes, by autograd and by differences, that still is one of rounding
@@ -34,6 +34,9 @@ class Evaluation(Protocol):
 
     def row_scores(self, x: Tensor) -> Tensor:
         """Gradient of each row, (n, k)."""
+
+    def row_hessians(self, x: Tensor) -> Tensor:
+        """Second derivatives of each row, (n, k, k)."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ class Exact:
 
     def row_scores(self, x: Tensor) -> Tensor:
         return row_gradients(lambda point: self.each(point).reshape(-1), x).to("cpu", torch.float64)
+
+    def row_hessians(self, x: Tensor) -> Tensor:
+        return row_curvatures(lambda point: self.each(point).reshape(-1), x).to("cpu", torch.float64)
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,10 @@ class Differenced:
     def row_scores(self, x: Tensor) -> Tensor:
         point = x.detach().numpy()
         return torch.from_numpy(differences.jacobian(self.values, point, differences.steps(self.value, point)))
+
+    def row_hessians(self, x: Tensor) -> Tensor:
+        point = x.detach().numpy()
+        return torch.from_numpy(differences.row_hessians(self.values, point, differences.steps(self.value, point)))
 
 
 @dataclass(frozen=True)
@@ -142,6 +152,15 @@ class Given:
 
     def row_scores(self, x: Tensor) -> Tensor:
         return self.inner.row_scores(x) if self.score_obs is None else _tensor(self.score_obs(_array(x)))
+
+    def row_hessians(self, x: Tensor) -> Tensor:
+        score_obs = self.score_obs
+        if score_obs is None:
+            return self.inner.row_hessians(x)
+        step = differences.steps(lambda point: float(self.inner.sums(torch.from_numpy(point), 0)[0]), _array(x))
+        found = differences.jacobian(lambda point: _tensor(score_obs(point)).numpy().reshape(-1), _array(x), step)
+        matrices = torch.from_numpy(found.reshape(-1, len(step), len(step)))
+        return (matrices + matrices.mT) / 2
 
 
 def _array(x: Tensor) -> Array:

@@ -114,7 +114,16 @@ class Normal(RegressionModel):
 
     def expected_information(self, z: Tensor) -> Tensor:
         """``diag(1 / sigma^2, 2)`` per row in (mu, log sigma)."""
-        return -self.expected_hessian(z, lambda eta: ((-torch.exp(-2 * eta[1]), 0 * eta[1]), (-2 + 0 * eta[1],)))
+        return -self.expected_hessian(z, expected_second)
+
+    def expected_curvatures(self, eta: Eta, data: Data) -> Curvature:
+        return expected_second(eta)
+
+
+def expected_second(eta: Eta) -> Curvature:
+    """Expected second derivatives in (mu, log sigma) of each row."""
+    log_sigma = eta[1]
+    return (-torch.exp(-2 * log_sigma), 0 * log_sigma), (-2 + 0 * log_sigma,)
 
 
 def sums_of_moments(regression: starts.Regression, z: Tensor, order: int) -> tuple[Tensor, ...]:

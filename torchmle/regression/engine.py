@@ -18,7 +18,8 @@ from torch import Tensor
 from ..base.observed import Observed
 from ..base.reported import row_factors
 from ..compute import processes
-from ..compute.autodiff import Curvature, Eta, row_derivatives
+from ..compute.autodiff import Curvature, Eta, full_curvature, row_derivatives
+from ..covariance.leverage import RowTerms
 from ..data import Data
 from ..fitting import starts
 from ..fitting.columns import (
@@ -227,16 +228,33 @@ class RegressionModel(Observed, LikelihoodModel):
         """
         return self.eta_derivatives(eta, data, 2)[2][0][0]
 
+    def expected_curvatures(self, eta: Eta, data: Data) -> Curvature:
+        """Expected second derivatives of each row in its several linear predictors.
+
+        The observed ones; models in which they differ override it.
+        """
+        return self.eta_derivatives(eta, data, 2)[2]
+
+    @property
+    def predictor_count(self) -> int:
+        """Linear predictors of a row."""
+        return len(self.layout.blocks)
+
+    def block_terms(self, z: Tensor, data: Data, expected: bool = False) -> RowTerms:
+        """How the rows of a block depend on z through their predictors, by the observed or the expected information."""
+        eta, blocks = self.eta(z, data), self.layout.blocks
+        _, g, h = self.eta_derivatives(eta, data, 2)
+        information = -full_curvature(self.expected_curvatures(eta, data) if expected else h)
+        designs = tuple(data.x.get(block.name) for block in blocks)
+        return RowTerms(designs, tuple(block.reals for block in blocks), torch.stack(g, 1), information)
+
     def block_leverage(self, z: Tensor, data: Data, bread: Tensor, expected: bool = False) -> Tensor:
         """Diagonal of the hat matrix of the weighted design, (n,): ``w_i x_i' (X'WX)^-1 x_i`` with W = -h.
 
-        Defined for models with one linear predictor.  h is the observed second derivative, or the expected one.
+        h is the observed second derivative, or the expected one.  With several predictors, the trace of each row's matrix.
         """
         if len(self.layout.blocks) > 1:
-            raise ValueError(
-                f"{type(self).__name__} has {len(self.layout.blocks)} linear predictors, so leverages and the "
-                "HC2 and HC3 covariances built on them are not defined; use HC0 or HC1"
-            )
+            return super().block_leverage(z, data, bread, expected)
         eta = self.eta(z, data)
         h = self.expected_curvature(eta, data) if expected else self.eta_derivatives(eta, data, 2)[2][0][0]
         x = data.x.get(self.layout.blocks[0].name)
