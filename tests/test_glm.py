@@ -166,7 +166,7 @@ def test_rows_as_arrays(df):
     close(model.freq_weights, df["w"])
     close(model.iweights, df["w"] * df["t"])
     close(model.exposure, np.log(df["t"]))
-    assert not hasattr(model, "offset")
+    assert model.offset is None
     assert (model.freq_weights_name, model.var_weights_name, model.exposure_name, model.offset_name) == (
         "times", "var_weights", "years", None,
     )  # fmt: skip

@@ -57,9 +57,9 @@ def test_names_and_counts(df, name):
 @each_pair
 def test_labelled_data(df, name):
     ours, theirs = (PAIRS[name](df, mine).data for mine in (True, False))
-    assert type(ours.orig_endog) is type(np.squeeze(theirs.orig_endog))
+    assert type(ours.orig_endog) is type(theirs.orig_endog)
     assert type(ours.orig_exog) is type(theirs.orig_exog)
-    close(ours.orig_endog, np.squeeze(theirs.orig_endog))
+    close(ours.orig_endog, theirs.orig_endog)
     close(ours.orig_exog, theirs.orig_exog)
     if theirs.row_labels is None:
         assert ours.row_labels is None

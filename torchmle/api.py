@@ -1,6 +1,7 @@
 """The names of statsmodels.api: ``import torchmle.api as sm``."""
 
 from . import datasets, families, stats
+from .formula import api as formula
 from .inference.nested import CompareLRTestResult
 from .io import load
 from .models.binary import Logit, Probit
@@ -41,6 +42,7 @@ __all__ = [
     "add_constant",
     "datasets",
     "families",
+    "formula",
     "load",
     "stats",
 ]

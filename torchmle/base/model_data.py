@@ -71,13 +71,17 @@ class ModelData:
 
     @property
     def orig_endog(self) -> Any:
-        """The response with its labels: a Series (a frame when it has several columns), an ndarray for arrays."""
-        index, values = self.row_labels, self.endog
+        """The response with its labels: a frame for a formula, a Series (a frame when it has several columns) for
+        pandas objects, an ndarray for arrays; of successes and failures the two columns."""
+        index, values, names = self.row_labels, self.endog, list(self.model.design.response)
+        if len(names) == 2 and values.ndim == 1 and hasattr(self.model, "n_trials"):
+            successes = values * self.model.n_trials
+            values = np.column_stack([successes, self.model.n_trials - successes])
         if index is None:
             return values
-        if values.ndim == 1:
+        if values.ndim == 1 and self.model.formula is None:
             return pd.Series(values, index=index, name=self.ynames)
-        return pd.DataFrame(values, index=index, columns=list(self.model.design.response))
+        return pd.DataFrame(values, index=index, columns=names if values.ndim == 2 else [self.ynames])
 
     @property
     def orig_exog(self) -> Any:

@@ -117,7 +117,8 @@ def read_matrix(value: Any) -> _Matrix:
         columns = [np.asarray(array[name], dtype=np.float64) for name in array.dtype.names]
         return _Matrix(as_double(np.column_stack(columns)), tuple(array.dtype.names))
     values = as_double(array)
-    return _Matrix(values.reshape(-1, 1) if values.ndim < 2 else values)
+    names = getattr(getattr(value, "design_info", None), "column_names", _NOTHING)  # of patsy; a part of it has none
+    return _Matrix(values.reshape(-1, 1) if values.ndim < 2 else values, tuple(names))
 
 
 def _frame_values(frame: pd.DataFrame) -> Tensor:

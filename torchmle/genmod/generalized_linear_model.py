@@ -3,4 +3,6 @@
 from ..models.glm import GLM
 from ..models.glm_results import GLMResults
 
-__all__ = ["GLM", "GLMResults"]
+GLMResultsWrapper = GLMResults
+
+__all__ = ["GLM", "GLMResults", "GLMResultsWrapper"]

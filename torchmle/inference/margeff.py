@@ -62,6 +62,11 @@ class ColumnMargins:
         return np.sqrt(np.diag(self.cov_margins)).reshape(self.margeff.shape, order="F")
 
     @property
+    def margeff_cov(self) -> Array | None:
+        """`cov_margins` under statsmodels' name."""
+        return self.cov_margins
+
+    @property
     def tvalues(self) -> Array:
         known = self.margeff_se > 0  # not so for what was fixed
         return np.divide(self.margeff, self.margeff_se, out=np.full_like(self.margeff, np.nan), where=known)

@@ -124,7 +124,7 @@ class BinaryModel(LinearArguments, Lasso, RegressionModel):
 
     def cdf(self, x: Any) -> Any:
         """Probability of a linear predictor."""
-        return self.parameters["mu"](torch.as_tensor(np.asarray(x, dtype=float))).numpy()
+        return self.parameters["mu"](torch.as_tensor(np.asarray(x, dtype=float))).numpy()[()]
 
 
 class NamedAsTransform(type):

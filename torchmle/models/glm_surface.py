@@ -104,6 +104,10 @@ class GLMSurface(LinearArguments, Base):
     def _name_of(self, argument: str) -> str | None:
         return self.given_names.get(argument) if argument in self.given_arguments else None
 
+    def _given(self, column: str, name: str) -> Array | None:  # type: ignore[override]  # as in statsmodels' GLM
+        """None where it was not given; other models have no such attribute then."""
+        return None if self.rows.get(column) is None else super()._given(column, name)
+
     @property
     def offset_name(self) -> str | None:
         """Label of the offset."""

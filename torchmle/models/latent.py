@@ -146,9 +146,19 @@ class Foreign(Latent):
         return _Numeric.apply(x, self.distribution.logpdf, self.slope)
 
     def slope(self, x: Tensor) -> Tensor:
-        h = self.step
-        values = [_outside(self.distribution.logpdf, x + i * h) for i in (-2, -1, 1, 2)]
-        return (values[0] - 8 * values[1] + 8 * values[2] - values[3]) / (12 * h)
+        """By central differences, or those of one side where the other is outside the support."""
+        central = self._differences(x, (-2, -1, 1, 2), (1, -8, 8, -1))
+        for side in (1, -1):
+            if bool(torch.isfinite(central).all()):
+                break
+            aside = self._differences(x, tuple(side * i for i in range(5)), (-25, 48, -36, 16, -3)) * side
+            central = torch.where(torch.isfinite(central), central, aside)
+        return central
+
+    def _differences(self, x: Tensor, at: tuple[int, ...], weights: tuple[int, ...]) -> Tensor:
+        values = [_outside(self.distribution.logpdf, x + i * self.step) for i in at]
+        sides = torch.stack([weight * value for weight, value in zip(weights, values, strict=True)])
+        return sides.sum(0) / (12 * self.step)
 
     def quantile(self, p: Tensor) -> Tensor:
         return _outside(self.distribution.ppf, p)
@@ -236,4 +246,5 @@ def interval_terms(kind: Latent, lower: Tensor, upper: Tensor, first: Tensor, la
 
 
 def _used(kind: Latent, x: Tensor, unused: Tensor) -> Tensor:
-    return kind.slope(torch.where(unused, 0.0, x))
+    slope = kind.slope(torch.where(unused, 0.0, x))
+    return torch.where(unused, 0.0, slope)  # 0 may be at the edge of the support

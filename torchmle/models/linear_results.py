@@ -271,7 +271,7 @@ class LinearResults(LinearComparisons, PartialPlots, Results):
             )
         if self.condition_number > 1000:
             notes.append(
-                f"The condition number is large, {self.condition_number:8.3g}. This might indicate that there are\n"
+                f"The condition number is large, {self.condition_number:.3g}. This might indicate that there are\n"
                 "strong multicollinearity or other numerical problems."
             )
         return notes

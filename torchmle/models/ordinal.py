@@ -207,8 +207,9 @@ class OrderedModel(RegressionModel):
         return self.coordinates.theta(self.start()).numpy()
 
     def transform_threshold_params(self, params: Any) -> np.ndarray:
-        """The thresholds in a parameter vector, between minus infinity and infinity, (J+1,)."""
-        return np.concatenate([[-np.inf], np.asarray(params, dtype=float)[self.k_vars :], [np.inf]])
+        """The thresholds at the end of a parameter vector, between minus infinity and infinity, (J+1,)."""
+        values = np.asarray(params, dtype=float)
+        return np.concatenate([[-np.inf], values[len(values) - self.k_extra :], [np.inf]])
 
     def transform_reverse_threshold_params(self, thresholds: Any) -> np.ndarray:
         """What stands in a parameter vector for thresholds, given with or without their infinite ends, (J-1,)."""

@@ -3,6 +3,6 @@
 from ..models.linear import OLS, WLS
 from ..models.linear_results import LinearResults
 
-OLSResults = RegressionResults = LinearResults
+OLSResults = RegressionResults = RegressionResultsWrapper = LinearResults
 
-__all__ = ["OLS", "WLS", "LinearResults", "OLSResults", "RegressionResults"]
+__all__ = ["OLS", "WLS", "LinearResults", "OLSResults", "RegressionResults", "RegressionResultsWrapper"]

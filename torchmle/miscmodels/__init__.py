@@ -1,0 +1,1 @@
+"""Ordered models under the path at which statsmodels keeps its own."""
