@@ -16,7 +16,7 @@ from statsmodels.tools.sm_exceptions import ModelWarning
 
 import torchmle as tm
 import torchmle.formula.api as smf
-from torchmle.errors import BoundaryWarning, ConvergenceWarning, SpecificationWarning
+from torchmle.errors import BoundaryWarning, ConvergenceWarning, ProfileWarning, SpecificationWarning
 from torchmle.families.rising import log1p_excess, rising, trigamma
 from torchmle.models.count_distributions import GeneralizedPoissonCounts, NegativeBinomialCounts, PoissonCounts
 from torchmle.models.zero_inflation import ZeroInflatedCounts
@@ -216,6 +216,20 @@ def test_alpha_is_zero_and_so_is_the_share_of_added_zeros():
     assert res.params["alpha"] == 0 and res.lnalpha == -np.inf
     res = fit_at_boundary(tm.ZeroInflatedPoisson, under())
     assert (res.predict(which="prob-main") == 1).all() and (res.predict(which="inflate") == 0).all()
+
+
+def test_a_share_at_its_boundary_has_an_infinite_logit():
+    df = under()
+    res = fit_at_boundary(tm.ZeroInflatedPoisson, df)
+    assert res.params["inflate_const"] == -np.inf and "-inf" in str(res.summary())
+    assert res.model.loglike(res.params) == pytest.approx(res.llf, rel=1e-14)
+    with pytest.warns(BoundaryWarning):
+        again = res.model.fit(start_params=res.params, disp=False)
+    np.testing.assert_allclose(again.params, res.params, rtol=1e-12)
+    with pytest.warns(ProfileWarning, match="inflate_const: the estimate itself is infinite"):
+        low, high = res.conf_int(method="profile").loc["inflate_const"]
+    at_limit = tm.ZeroInflatedPoisson.from_formula("y ~ x", df).fit(fix={"inflate_const": high}, disp=False)
+    assert low == -np.inf and 2 * (res.llf - at_limit.llf) == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-8)
 
 
 def test_a_boundary_is_found_from_any_start():

@@ -163,6 +163,31 @@ def test_an_outcome_that_one_level_never_has(df):
     assert res.params.loc["C(g)[T.b]", 1] == -np.inf
 
 
+def test_hypotheses_about_what_is_left(df):
+    """An infinite estimate that a hypothesis does not speak of does not make it unknown."""
+    res, _, _ = fit(tm.Logit.from_formula("y ~ x + z + g", df))
+    test = res.t_test("x - z = 0, g[T.b] = 0, x + g[T.b] = 0")
+    gap = res.params["x"] - res.params["z"]
+    covariance = res.cov_params()
+    variance = covariance.loc["x", "x"] + covariance.loc["z", "z"] - 2 * covariance.loc["x", "z"]
+    assert test.effect[0] == pytest.approx(gap) and test.sd[0] == pytest.approx(np.sqrt(variance))
+    assert np.isposinf(test.effect[1:]).all() and np.isnan(test.sd[1:]).all()
+
+
+def test_margins_of_infinite_coefficients(df):
+    """Slopes in a column with an infinite coefficient have no finite limit; those of other columns, and contrasts, do."""
+    res, _, _ = fit(tm.Logit.from_formula("y ~ x + z + g", df))
+    columns, rows = res.get_margeff().summary_frame(), df["g"] != "b"
+    assert columns.loc["g[T.b]"].isna().all()
+    rest, _, _ = fit(tm.Logit.from_formula("y ~ x + z + g", df[rows]))
+    alone = rest.get_margeff().summary_frame()
+    np.testing.assert_allclose(
+        columns.loc[["x", "z"]].iloc[:, :2], alone.loc[["x", "z"]].iloc[:, :2] * rows.mean(), rtol=1e-8
+    )
+    contrast = res.margins("g").frame().set_index("contrast").loc["b - a", "estimate"]
+    assert contrast == pytest.approx(1 - res.predict(df.assign(g="a")).mean(), rel=1e-9)
+
+
 def test_robust_errors_of_what_is_left(df):
     for cov_type, options in (("HC0", {}), ("cluster", {"groups": np.arange(N) // 3, "use_correction": False})):
         res, _, _ = fit(tm.Poisson.from_formula("c ~ x + C(g)", df), cov_type=cov_type, cov_kwds=options)

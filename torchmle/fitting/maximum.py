@@ -8,6 +8,7 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -89,7 +90,9 @@ def maximum(
 
 def _start_of(model: LikelihoodModel, start_params: Any) -> Tensor:
     z = model._z(start_params)
-    if not bool(torch.isfinite(torch.as_tensor(start_params, dtype=torch.float64)).all()):
+    for entry, value in model.at_boundary(z).items():  # reported as infinite, perhaps
+        z[entry] = value
+    if bool(z.isinf().any()) or np.isnan(np.asarray(start_params, dtype=float)).any():
         raise ValueError(f"start_params must be finite, not {list(start_params)}")
     return z
 

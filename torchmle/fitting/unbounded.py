@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from ..optim import Status
@@ -14,8 +15,17 @@ EVERYWHERE = (Status.EDGE, Status.NOT_FINITE_START, Status.INFEASIBLE, Status.SI
 
 
 def infinite(fit: Fit) -> NDArray[np.int_]:
-    """For each reported entry the sign of its estimate where perfect prediction makes it infinite, else 0, (k,)."""
-    return _entries(fit, 0 if fit.separation is None else fit.separation.signs).astype(int)
+    """For each reported entry the sign of its estimate where that is infinite, else 0, (k,).
+
+    Perfect prediction makes estimates infinite; so does the boundary of a share that is reported as its logit.
+    """
+    signs = _entries(fit, 0 if fit.separation is None else fit.separation.signs)
+    if fit.coordinates.boundary:
+        ends = torch.zeros_like(fit.theta)
+        ends[list(fit.coordinates.boundary)] = fit.theta[list(fit.coordinates.boundary)]
+        told = _entries(fit, ends.numpy())  # what stands for infinity, where it is reported as it is
+        signs += np.sign(told) * (told == fit.model.layout.natural(fit.theta).numpy())
+    return signs.astype(int)
 
 
 def undetermined(fit: Fit) -> NDArray[np.bool_]:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 METHODS = ("dydx", "eyex", "dyex", "eydx")
 Designs = Mapping[str, Tensor | None]  # None is a column of ones; a predictor that is absent does not enter
+LEVEL = 1e-10  # slope of a prediction that has reached its limit
 
 
 @dataclass(frozen=True)
@@ -54,9 +55,19 @@ class Effect:
 
 
 def slope_effects(
-    model: RegressionModel, which: str, z: Tensor, data: Data, moves: Designs, variable: Tensor, method: str
+    model: RegressionModel,
+    which: str,
+    z: Tensor,
+    data: Data,
+    moves: Designs,
+    variable: Tensor,
+    method: str,
+    undetermined: Tensor,
 ) -> list[Effect]:
     """Derivative of a prediction in a variable, one effect for each predicted column.
+
+    Where a coefficient that moves with the variable has no finite estimate, NaN; zero in rows whose prediction has
+    reached its limit.
 
     Parameters
     ----------
@@ -64,6 +75,8 @@ def slope_effects(
         Derivatives of the designs in the variable.
     variable : Tensor (n,)
         Its values, for elasticities: "eyex" is ``dq/dv v/q``, "dyex" ``dq/dv v``, "eydx" ``dq/dv / q``.
+    undetermined : Tensor (k,)
+        Which coefficients perfect prediction leaves without a finite estimate.
     """
     eta = leaves(model.eta(z, data))
     moved = leaves([_times(moves[b.name], z[b.reals]) if b.name in moves else 0.0 * e
@@ -72,7 +85,8 @@ def slope_effects(
     with torch.enable_grad():
         for q in _predicted(model, which, data, eta):
             slopes = row_slopes(q, eta, True)
-            effect = torch.stack([s * d for s, d in zip(slopes, moved, strict=True)]).sum(0)
+            limits = _limits(model, moves, slopes, undetermined)
+            effect = torch.stack([s * d * limit for s, d, limit in zip(slopes, moved, limits, strict=True)]).sum(0)
             effect = effect * variable if method in ("eyex", "dyex") else effect
             effect = effect / q if method in ("eyex", "eydx") else effect
             both = row_slopes(effect, (*eta, *moved), True)
@@ -132,6 +146,20 @@ def _predicted(model: RegressionModel, which: str, data: Data, eta: Eta) -> list
     """The columns of a predicted quantity."""
     values = model.predict_rows(which, model.values(eta), data)
     return list(values.unbind(1)) if values.ndim == 2 else [values]
+
+
+def _limits(model: RegressionModel, moves: Designs, slopes: Eta, undetermined: Tensor) -> list[Tensor | float]:
+    """What the slopes in each predictor are multiplied by: 1, or NaN or 0 where an infinite coefficient moves it."""
+    found: list[Tensor | float] = []
+    for block, slope in zip(model.layout.blocks, slopes, strict=True):
+        x = moves.get(block.name)
+        if x is None or not bool(undetermined[block.reals].any()):
+            found.append(1.0)
+            continue
+        touched = (x[:, undetermined[block.reals]] != 0).any(1)
+        limit = torch.where(slope.detach().abs() > LEVEL, torch.nan, 0.0)
+        found.append(torch.where(touched, limit, torch.ones_like(limit)))
+    return found
 
 
 def _times(x: Tensor | None, coefficients: Tensor) -> Tensor:

@@ -196,7 +196,9 @@ def effects_of(
     results: Results, known: Variables, point: Point, move: Move, which: str, method: str
 ) -> Callable[[Data], list[Effect]]:
     """The effects of one move at the rows of a block of a point."""
-    setting = Setting(results.model, results.fit.z.to(point.data.device), which, method)
+    fit, device = results.fit, point.data.device
+    undetermined = torch.zeros_like(fit.z, dtype=torch.bool) if fit.separation is None else fit.separation.undetermined
+    setting = Setting(results.model, fit.z.to(device), which, method, undetermined.to(device))
     return lambda block: move.effects(setting, block, known.moving(block, point.frame_of(block)))
 
 

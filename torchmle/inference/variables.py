@@ -33,7 +33,9 @@ class Slope:
     def effects(self, setting: Setting, block: Data, moving: Moving) -> list[Effect]:
         """The effects at the rows of a block, one for each predicted column."""
         moves, values = moving.slopes(self.variable), moving.numbers(self.variable)
-        return slope_effects(setting.model, setting.which, setting.z, block, moves, values, setting.method)
+        return slope_effects(
+            setting.model, setting.which, setting.z, block, moves, values, setting.method, setting.undetermined
+        )
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,16 @@ class Contrast:
 
 @dataclass(frozen=True)
 class Setting:
-    """What is predicted of which model at which parameters, and what an effect is."""
+    """What is predicted of which model at which parameters, and what an effect is.
+
+    `undetermined` says which parameters have no finite estimate, (k,).
+    """
 
     model: RegressionModel
     z: Tensor
     which: str
     method: str
+    undetermined: Tensor
 
 
 class Move(Protocol):

@@ -157,11 +157,12 @@ def t_test(results: Results, r_matrix: Any, cov_p: Any = None, use_t: bool | Non
     """Test each row of a hypothesis on its own; `cov_p` and `use_t` replace the result's own."""
     matrix, values = constraint(results.names, r_matrix)
     covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
-    unknown, gone = np.isnan(np.diag(covariance)), np.isnan(results.params_array)
+    unknown, gone = np.isnan(np.diag(covariance)), ~np.isfinite(results.params_array)
     sd = np.sqrt(np.einsum("ij,jk,ik->i", matrix, np.where(np.isnan(covariance), 0.0, covariance), matrix))
     sd[(matrix[:, unknown] != 0).any(1)] = np.nan  # a row that speaks of it, not the others
     effect = matrix @ np.where(gone, 0.0, results.params_array)
-    effect[(matrix[:, gone] != 0).any(1)] = np.nan
+    for row in (matrix[:, gone] != 0).any(1).nonzero()[0]:  # an infinite estimate, or none
+        effect[row] = sum(matrix[row, at] * results.params_array[at] for at in matrix[row].nonzero()[0])
     df = results.df_inference if (results.use_t if use_t is None else use_t) else None
     return TTest(effect, sd, values, df, scales=_row_scales(matrix, results.model.layout.scales()))
 

@@ -115,7 +115,7 @@ class Estimates:
 
     @cached_property
     def infinite(self) -> NDArray[np.int_]:
-        """For each reported entry the sign of its estimate where perfect prediction makes it infinite, else 0."""
+        """For each reported entry the sign of its estimate where that is infinite, else 0."""
         return unbounded.infinite(self.fit)
 
     @cached_property
@@ -125,7 +125,7 @@ class Estimates:
 
     @cached_property
     def params_array(self) -> Array:
-        """Estimates on the reported scale, NaN for dropped columns, infinite under perfect prediction, (k,) ndarray."""
+        """Estimates on the reported scale, NaN for dropped columns, infinite as `infinite` says, (k,) ndarray."""
         natural = self._finite_params.copy()
         natural[self._dropped | self.undetermined] = np.nan
         return np.where(self.infinite != 0, np.copysign(np.inf, self.infinite), natural)
