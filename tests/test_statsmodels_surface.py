@@ -506,3 +506,31 @@ def test_ways_to_statsmodels_numbers():
     np.testing.assert_allclose(ours.get_prediction().predicted, ours.predict(), rtol=1e-12)
     pair = theirs.info_criteria("gbic")
     np.testing.assert_allclose([ours.info_criteria("gbic"), ours.info_criteria("gbicp")], pair, rtol=1e-6)
+
+
+SINGLE = {
+    "OLS": lambda s, x, y: s.OLS(1.0 * y, x).fit(),
+    "GLM": lambda s, x, y: s.GLM(y, x, s.families.Poisson()).fit(),
+    "Logit": lambda s, x, y: s.Logit(1.0 * (y > 0), x).fit(disp=0),
+    "Poisson": lambda s, x, y: s.Poisson(y, x).fit(disp=0),
+    "NegativeBinomial": lambda s, x, y: s.NegativeBinomial(y, x).fit(disp=0),
+    "MNLogit": lambda s, x, y: s.MNLogit(np.minimum(y, 2), x).fit(disp=0),
+}
+
+
+@pytest.mark.filterwarnings("ignore::FutureWarning")  # of statsmodels, about its bic
+@pytest.mark.parametrize("name", SINGLE)
+def test_single_numbers_are_numpys(name, df):
+    """What is np.float64 in statsmodels has its methods here, what is an integer counts, in files too."""
+    x, y = sm.add_constant(df["x"].to_numpy()), df["c"].to_numpy()
+    peer, ours = SINGLE[name](sm, x, y), SINGLE[name](tsm, x, y)
+    file = io.BytesIO()
+    ours.save(file)
+    for res in (ours, tm.load(file)):
+        for attribute in (a for a in dir(peer) if not a.startswith("_")):
+            theirs = getattr(peer, attribute, None)
+            if isinstance(theirs, np.floating):
+                assert isinstance(getattr(res, attribute), np.floating), attribute
+            elif isinstance(theirs, (int, np.integer)) and attribute != "df_model":
+                assert isinstance(getattr(res, attribute), int), attribute
+    assert ours.aic.round(2) == peer.aic.round(2) and ours.llf.item() == float(ours.llf)

@@ -168,7 +168,10 @@ def _rebuild(tensors: dict[str, Tensor], scalars: dict[str, Any], model_class: A
     separation = None if told is None else Separation.from_dict(told)
     vars(fit).update(scalars["fit"], inverse=inverse, separation=separation)
     results = model.results_class(fit, choose(scalars["cov_type"]), scalars["use_t"])
-    vars(results).update(scalars["statistics"])
+    vars(results).update(
+        (name, np.float64(value) if isinstance(value, float) else value)
+        for name, value in scalars["statistics"].items()
+    )
     if "estimate" in scalars:
         description, df, groups = scalars["estimate"]
         found = Estimate(tensors["covariance"], description, df, tuple(groups))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from torch import Tensor
 
@@ -30,7 +31,7 @@ class Derivatives:
 
     def loglike(self: Any, params: Any) -> float:
         """Log-likelihood at reported parameter values."""
-        return float(self.sums(self._z(params), 0)[0])
+        return np.float64(self.sums(self._z(params), 0)[0])
 
     def score(self: Any, params: Any) -> Any:
         """Gradient of the log-likelihood in the reported parameters, (k,) ndarray."""

@@ -45,7 +45,7 @@ def compare_f_test(full: LinearResults, restricted: LinearResults) -> CompareFTe
     _warn_of_robust(full, restricted)
     df = restricted.df_resid - full.df_resid
     fvalue = (restricted.ssr - full.ssr) / df / full.ssr * full.df_resid
-    return CompareFTestResult(fvalue, float(f_tail(fvalue, df, full.df_resid)), df)
+    return CompareFTestResult(fvalue, np.float64(f_tail(fvalue, df, full.df_resid)), df)
 
 
 def compare_lr_test(full: LinearResults, restricted: LinearResults, large_sample: bool = False) -> CompareLRTestResult:
@@ -59,7 +59,7 @@ def compare_lr_test(full: LinearResults, restricted: LinearResults, large_sample
     _warn_of_robust(full, restricted)
     df = restricted.df_resid - full.df_resid
     statistic = 2 * (full.llf - restricted.llf)
-    return CompareLRTestResult(statistic, float(chi2_tail(max(statistic, 0.0), df)), df)
+    return CompareLRTestResult(statistic, np.float64(chi2_tail(max(statistic, 0.0), df)), df)
 
 
 def compare_lm_test(
@@ -95,9 +95,9 @@ def compare_lm_test(
         variance = _variance(full.covariance, scores)
     else:
         variance = (residuals**2).mean() * exog.T @ exog / n
-    statistic = float(n * mean @ np.linalg.solve(variance, mean))
+    statistic = np.float64(n * mean @ np.linalg.solve(variance, mean))
     df = restricted.df_resid - full.df_resid
-    return CompareLRTestResult(statistic, float(chi2_tail(statistic, df)), df)
+    return CompareLRTestResult(statistic, np.float64(chi2_tail(statistic, df)), df)
 
 
 def _variance(covariance: Covariance | None, scores: Array) -> Array:

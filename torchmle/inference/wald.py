@@ -117,7 +117,7 @@ class JointTest:
             p = chi2_tail(self.statistic, self.df_constraint)
         else:
             p = f_tail(self.statistic, self.df_constraint, self.df_residual)
-        return p if np.ndim(self.statistic) else float(p)
+        return p if np.ndim(self.statistic) else np.float64(p)
 
     @property
     def fvalue(self) -> Any:

@@ -123,13 +123,13 @@ class DispersedResults(CountResults):
     def lnalpha(self) -> float:
         """Logarithm of the dispersion; minus infinity at its boundary."""
         alpha = self.params_array[self._alpha]
-        return math.log(alpha) if alpha > 0 else -math.inf if alpha == 0 else math.nan
+        return np.log(alpha) if alpha > 0 else -math.inf if alpha == 0 else math.nan
 
     @property
     def lnalpha_std_err(self) -> float:
         """Standard error of `lnalpha`, by the delta method."""
         alpha = self.params_array[self._alpha]
-        return float(self._bse[self._alpha] / alpha) if alpha > 0 else math.nan
+        return self._bse[self._alpha] / alpha if alpha > 0 else math.nan
 
     # -- parameters at a boundary --------------------------------------------------------------------------------
 

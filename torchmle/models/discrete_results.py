@@ -15,7 +15,7 @@ from ..inference.distributions import chi2_tail
 from ..inference.overall import OverallTest, allows_constant_only, overall_wald
 from ..results import Results, report
 from ..results.estimates import Array
-from ..results.statistics import ratio
+from ..results.statistics import counted, ratio
 from ..sums import row_map
 
 
@@ -30,10 +30,15 @@ class DiscreteResults(Results):
         """How it was fitted: always "MLE", as in statsmodels; the optimiser's name is ``optim.method``."""
         return "MLE"
 
+    @property
+    def nobs(self) -> float:
+        """Observations: rows, or the sum of their frequency weights; an integer if it is one."""
+        return counted(self.fit.nobs)
+
     @cached_property
     def llnull(self) -> float:
         """Log-likelihood of the model with a constant alone, offset and exposure kept."""
-        return self.model.null_loglike()
+        return np.float64(self.model.null_loglike())
 
     @property
     def fittedvalues(self) -> Any:
@@ -74,7 +79,7 @@ class DiscreteResults(Results):
     def llr_pvalue(self) -> float:
         """Chi-squared tail probability of `llr`; NaN where the restrictions of the fit rule the constant-only model out."""
         known = self.llr_df > 0 and self.allows_constant_only
-        return float(chi2_tail(max(self.llr, 0.0), self.llr_df)) if known else math.nan
+        return np.float64(chi2_tail(max(self.llr, 0.0), self.llr_df)) if known else math.nan
 
     @property
     def prsquared(self) -> float:

@@ -18,7 +18,7 @@ from ..influence.likelihood import GLMInfluence
 from ..plots.partial import PartialPlots
 from ..results import Results, report
 from ..results.estimates import Array
-from ..results.statistics import ratio
+from ..results.statistics import counted, ratio
 
 PERFECT = 1e-26  # share of the squares that is left when nothing but rounding errors is
 
@@ -37,8 +37,7 @@ class GLMResults(PartialPlots, Results):
     @property
     def nobs(self) -> float:
         """Observations: rows, or the sum of their frequency weights; an integer if it is one."""
-        nobs = self.fit.nobs
-        return int(nobs) if float(nobs).is_integer() else nobs
+        return counted(self.fit.nobs)
 
     @property
     def estimates_dispersion(self) -> bool:  # type: ignore[override]
@@ -47,8 +46,8 @@ class GLMResults(PartialPlots, Results):
 
     @property
     def df_resid(self) -> float:
-        """Observations, frequencies counted, less coefficients."""
-        return float(self.fit.nobs - self.fit.rank)
+        """Observations, frequencies counted, less coefficients; an integer if it is one."""
+        return counted(self.fit.nobs - self.fit.rank)
 
     @property
     def method(self) -> str:
@@ -91,12 +90,12 @@ class GLMResults(PartialPlots, Results):
     @cached_property
     def deviance(self) -> float:
         """Sum of weighted unit deviances."""
-        return self._discrepancies[1]
+        return np.float64(self._discrepancies[1])
 
     @cached_property
     def pearson_chi2(self) -> float:
         """Sum of weighted squared Pearson residuals."""
-        return self._discrepancies[0]
+        return np.float64(self._discrepancies[0])
 
     @cached_property
     def _null(self) -> Any:
@@ -166,7 +165,7 @@ class GLMResults(PartialPlots, Results):
         if kind.lower().startswith("mcf"):
             return ratio(gain, gain - self.llf)
         if kind.lower() in ("cs", "cox", "coxsnell", "cox-snell"):
-            return -math.expm1(-2 * gain / self.fit.nobs)
+            return -np.expm1(-2 * gain / self.fit.nobs)
         raise ValueError(f"only 'mcf' and 'cs' are pseudo R-squareds here, not {kind!r}")
 
     # -- predictions -------------------------------------------------------------------------------------------

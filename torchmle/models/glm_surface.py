@@ -272,7 +272,7 @@ class GLMSurface(LinearArguments, Base):
 
     def loglike(self, params: Any, scale: float | None = None) -> float:
         """Log-likelihood at a dispersion, by default the one estimated at these parameters."""
-        return self._total(self._densities_at(params, scale))
+        return np.float64(self._total(self._densities_at(params, scale)))
 
     def loglikeobs(self, params: Any, scale: float | None = None) -> Any:
         """Log-likelihood of each row, weights included, (n,); they add up to `loglike`."""
@@ -289,7 +289,7 @@ class GLMSurface(LinearArguments, Base):
     def loglike_mu(self, mu: Any, scale: float = 1.0) -> float:
         """Log-likelihood at some means, (n,), and a dispersion."""
         mean = np.asarray(mu, dtype=float)
-        return float(self.family.loglike(self.endog, mean, self.var_weights, self.freq_weights, scale))
+        return np.float64(self.family.loglike(self.endog, mean, self.var_weights, self.freq_weights, scale))
 
     def score(self, params: Any, scale: float | None = None) -> Any:
         """Gradient of the log-likelihood at a dispersion held fixed, (k,)."""

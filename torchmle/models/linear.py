@@ -225,7 +225,7 @@ class WLS(Whitened, RegressionModel):
     def loglike(self, params: Any, scale: float | None = None) -> float:
         """Log-likelihood at the variance `scale`, or with the variance concentrated out (ssr / n)."""
         z = self._z(params)
-        return self._loglike(self.ssr(z), self._variance(z, scale))
+        return np.float64(self._loglike(self.ssr(z), self._variance(z, scale)))
 
     def score(self, params: Any, scale: float | None = None) -> Any:
         """Gradient of `loglike` in the coefficients, (k,)."""

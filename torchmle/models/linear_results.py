@@ -60,17 +60,17 @@ class LinearResults(LinearComparisons, PartialPlots, Results):
     @cached_property
     def ssr(self) -> float:
         """Weighted sum of squared residuals."""
-        return self.model.ssr_at(self.fit)
+        return np.float64(self.model.ssr_at(self.fit))
 
     @cached_property
     def centered_tss(self) -> float:
         """Weighted sum of squares of the response about its weighted mean."""
-        return self.model.total_squares()[0]
+        return np.float64(self.model.total_squares()[0])
 
     @cached_property
     def uncentered_tss(self) -> float:
         """Weighted sum of squares of the response."""
-        return self.model.total_squares()[1]
+        return np.float64(self.model.total_squares()[1])
 
     @property
     def ess(self) -> float:
@@ -117,7 +117,7 @@ class LinearResults(LinearComparisons, PartialPlots, Results):
             return math.nan
         if self._by_wald:
             return self._wald_f.pvalue
-        return float(f_tail(self.fvalue, self.df_model, self.df_inference))
+        return np.float64(f_tail(self.fvalue, self.df_model, self.df_inference))
 
     @property
     def _by_wald(self) -> bool:
@@ -145,8 +145,8 @@ class LinearResults(LinearComparisons, PartialPlots, Results):
     @cached_property
     def condition_number(self) -> float:
         """Ratio of the largest to the smallest singular value of the weighted design, as it was given."""
-        largest, smallest = float(self.eigenvals[0]), float(self.eigenvals[-1])
-        return math.sqrt(largest / smallest) if smallest > 0 else math.inf
+        largest, smallest = self.eigenvals[0], self.eigenvals[-1]
+        return np.sqrt(largest / smallest) if smallest > 0 else math.inf
 
     @cached_property
     def _shape(self) -> tuple[float, float, float, float]:

@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 
 class Statistics:
-    """What `Estimates` say of the whole fit."""
+    """What `Estimates` say of the whole fit: numpy's numbers, as statsmodels' are; the others are made of these."""
 
     assumes_constant = False  # whether `df_model` leaves out one column even where no constant is, as in statsmodels
 
@@ -28,7 +28,7 @@ class Statistics:
     @cached_property
     def llf(self) -> float:
         """Log-likelihood at the estimate, with all constants."""
-        return self.model.loglike_at(self.fit)
+        return np.float64(self.model.loglike_at(self.fit))
 
     @property
     def is_quasi(self) -> bool:
@@ -67,7 +67,7 @@ class Statistics:
     def scale(self) -> float:
         """Dispersion, estimated or given; 1 for models that have none."""
         given = None if self.covariance is None else self.covariance.fixed_scale
-        return self.fit.scale if given is None else given
+        return np.float64(self.fit.scale if given is None else given)
 
     @property
     def df_model(self) -> float:
@@ -79,7 +79,7 @@ class Statistics:
     @property
     def df_resid(self) -> float:
         """Observations less free parameters."""
-        return float(self.nobs - self.fit.rank)
+        return np.float64(self.nobs - self.fit.rank)
 
     @cached_property
     def k_constant(self) -> int:
@@ -99,6 +99,11 @@ class Statistics:
         if self.estimate.df is None:
             raise AttributeError("this covariance has no degrees of freedom of its own; tests use df_resid")
         return self.estimate.df
+
+
+def counted(number: float) -> float:
+    """A number of observations: an integer if it is one."""
+    return int(number) if float(number).is_integer() else number
 
 
 def ratio(numerator: float, denominator: float) -> float:
