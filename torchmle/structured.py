@@ -77,6 +77,11 @@ class Coefficients(VectorTransform):
         return (Identity(),) * self.size
 
 
+def is_of_columns(transform: object) -> bool:
+    """Whether a model's parameter is said to be one coefficient per column of the main design."""
+    return isinstance(transform, Coefficients) and transform.names is None
+
+
 class Ordered(VectorTransform):
     """Increasing thresholds: the first is free, the steps are exponentials.
 

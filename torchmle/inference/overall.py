@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..fitting.columns import constant_weights
+from ..fitting.columns import constant_weights, intercept_column, spans_constant
+from ..structured import is_of_columns
 from .wald import JointTest, wald_test
 
 if TYPE_CHECKING:
@@ -28,27 +29,58 @@ class OverallTest(NamedTuple):
 def slopes(results: Results) -> Array:
     """R of the hypothesis that all free coefficients of the main design but its constant are zero.
 
-    Where the constant is a combination of columns, as of a full set of dummies, that all are equal across it.
+    Where the constant is a combination of columns, as of a full set of dummies, that all are equal across it.  Without
+    coefficients of a design there are no rows.
     """
+    predictors = main_coefficients(results.model)
+    if not predictors:
+        return np.zeros((0, len(results.names)))
+    at, spanned = _constant(results)
+    return np.vstack([_slopes(results, entries, at, spanned) for entries in predictors])
+
+
+def main_coefficients(model: Any) -> list[list[int]]:
+    """Reported entries of the coefficients of the main design: a list for each predictor that has its columns."""
+    name, parameters = model.predictors()[0], model.parameters
+    width, shared = len(model.design.columns.get(name, ())), _sharing(model, name)
+    found = []
+    for block in model.layout.blocks:
+        if width and (block.name in shared or is_of_columns(parameters.get(block.name))):
+            starts = range(block.reported.start, block.reported.stop, width)
+            found += [list(range(start, start + width)) for start in starts]
+    return found
+
+
+def _sharing(model: Any, name: str) -> set[str]:
+    """Predictors with the columns of the first; models of free-standing parameters have none."""
+    return set(model.every_design({name: None})) if hasattr(model, "every_design") else set()
+
+
+def _constant(results: Results) -> tuple[int | None, bool]:
+    """Place of the constant among the columns of the main design, and whether instead they add up to one."""
     model: Any = results.model
-    main = model.rows.x[model.predictors()[0]] if model.has_rows else None
-    rows = []
-    for i, block in enumerate(model.layout.blocks):
-        if i and (main is None or model.rows.x.get(block.name) is not main):
-            continue
-        entries = list(range(block.reported.start, block.reported.stop))
-        rows.append(_slopes(results, block.name, entries))
-    return np.vstack(rows)
+    name, known = model.predictors()[0], getattr(model, "intercepts", None)
+    has_design = model.has_rows and name in model.rows.x
+    if known is not None:
+        at = known.get(name)
+    else:
+        at = intercept_column(model.rows.x[name], model.rows.group) if has_design else None
+    if at is not None:
+        return at, False
+    if hasattr(model, "every_design"):
+        return None, bool(results.k_constant)
+    return None, has_design and spans_constant(model.rows, name)
 
 
-def _slopes(results: Results, name: str, entries: list[int]) -> Array:
+def _slopes(results: Results, entries: list[int], at: int | None, spanned: bool) -> Array:
     """The rows of one predictor."""
-    at, k = results.model.intercepts.get(name), len(results.names)
+    k = len(results.names)
     held = results._dropped | results.fixed | results._reported_entries(results.fit.coordinates.tied)
     free = [entry for j, entry in enumerate(entries) if not held[entry] and j != at]
-    if at is not None or not results.k_constant:
+    if not spanned:
         return np.eye(k)[free]
-    along = constant_weights(results.model.rows, name).numpy()[[entry - entries[0] for entry in free]]
+    weights = constant_weights(results.model.rows, results.model.predictors()[0])
+    along = weights.numpy()[[entry - entries[0] for entry in free]]
     contrasts = np.zeros((len(free) - 1, k))
     contrasts[:, free] = np.linalg.svd(along[None])[2][1:]
     return contrasts

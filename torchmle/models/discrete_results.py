@@ -22,7 +22,7 @@ from ..sums import row_map
 class DiscreteResults(Results):
     """A discrete model: pseudo R-squared and the likelihood-ratio test against a constant."""
 
-    saved = (*Results.saved, "llnull", "allows_constant_only", "_overall")
+    saved = (*Results.saved, "llnull", "allows_constant_only")
     assumes_constant = True
 
     @property

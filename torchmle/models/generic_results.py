@@ -45,6 +45,12 @@ class GenericResults(Results):
         """Free parameters, the constant and extra ones included: what aic and bic count."""
         return float(self.k_free)
 
+    def term_positions(self) -> dict[str, list[int]]:
+        """Positions of each formula term among the parameters, of which the columns' come first."""
+        design = self.model.design
+        width = len(design.columns.get("X", ()))
+        return {term: list(range(*columns.indices(width))) for term, columns in design.terms.get("X", {}).items()}
+
     # -- covariances -------------------------------------------------------------------------------------------
 
     @cached_property

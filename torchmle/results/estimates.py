@@ -30,7 +30,7 @@ class Estimates:
     `Results` adds statistics of the fit, predictions, tests, tables and files.
     """
 
-    saved: tuple[str, ...] = ("llf", "k_constant")
+    saved: tuple[str, ...] = ("llf", "k_constant", "_overall")
     default_use_t = False
     estimates_dispersion = False  # whether `scale` is estimated beside the likelihood
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..inference import likelihood_ratio, pairwise, score, terms, wald
-from ..structured import Coefficients
+from ..inference import likelihood_ratio, overall, pairwise, score, terms, wald
+from ..structured import is_of_columns
 
 if TYPE_CHECKING:
     from .results import Results
@@ -29,6 +30,16 @@ class Hypotheses:
         """Test linear hypotheses together by F."""
         return wald.wald_test(self, r_matrix, cov_p, invcov, use_f=True)
 
+    @cached_property
+    def _overall(self: Any) -> tuple[str, float, float, float] | None:
+        """Wald's test of all slopes under robust standard errors, as `OverallTest` holds it; None where another is shown."""
+        wanted = self.covariance_is_robust and self.fit.inverse.definite and not hasattr(self, "fvalue")
+        test = overall.overall_wald(self) if wanted else None
+        if test is None:
+            return None
+        kind = "F" if test.distribution == "F" else "Wald"
+        return kind, float(test.statistic), float(test.df_num), float(test.pvalue)
+
     def twice_log_ratio(self: Any, restricted: Results) -> float:
         """Twice the log of the ratio of this likelihood to a restricted model's."""
         return 2 * (self.llf - restricted.llf)
@@ -37,7 +48,7 @@ class Hypotheses:
         """Positions of each formula term in the parameter vector; of a design that several responses share, in all of them."""
         found: dict[str, list[int]] = {}
         for i, block in enumerate(self.model.layout.blocks):
-            shared = isinstance(block.transform, Coefficients) and block.name not in self.model.design.terms
+            shared = is_of_columns(self.model.parameters.get(block.name))
             name = self.model.predictors()[0] if shared else block.name
             width = len(self.model.design.columns.get(name, ())) or 1
             starts = range(block.reported.start, block.reported.start + len(block.labels), width)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from ..inference.overall import overall_wald
 from ..summary import Block, Summary, coefficient_table, header_pairs
 from ..transforms import Identity, Log
 
@@ -101,16 +100,11 @@ def scale_notes(results: Results) -> list[str]:
 
 def overall_note(results: Results) -> list[str]:
     """Wald's test of all slopes, under robust standard errors, for tables whose head has no test of the whole model."""
-    shown = hasattr(results, "overall_test") or hasattr(results, "fvalue")
-    if shown or not (results.covariance_is_robust and hasattr(results.model, "intercepts")):
+    if hasattr(results, "overall_test") or results._overall is None:
         return []
-    if not results.fit.inverse.definite or (test := overall_wald(results)) is None:
-        return []
-    degrees = f"{test.df_num:g}, {test.df_denom:g}" if test.distribution == "F" else f"{test.df_num:g}"
-    law = "F" if test.distribution == "F" else "chi2"
-    return [
-        f"Wald test of all slopes: {law}({degrees}) = {float(test.statistic):.5g}, p-value {float(test.pvalue):.4g}"
-    ]
+    kind, statistic, df, pvalue = results._overall
+    law = f"F({df:g}, {results.df_inference:g})" if kind == "F" else f"chi2({df:g})"
+    return [f"Wald test of all slopes: {law} = {statistic:.5g}, p-value {pvalue:.4g}"]
 
 
 def quasi_notes(fractional: bool, scale: float = 1.0) -> list[str]:
