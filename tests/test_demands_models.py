@@ -24,6 +24,7 @@ from torchmle.errors import (
     RankError,
     RankWarning,
 )
+from torchmle.optim import Status
 
 GAMMA = F.Gamma(F.links.Log())
 CLUSTERS = {"groups": "g"}
@@ -120,21 +121,51 @@ def test_b2_collinear_columns(df, name):
         model.fit(disp=False, rank="raise")
 
 
-def test_b6_counts_without_overdispersion_are_poissons():
-    """And a negative binomial one does not have to start from its own slopes: R's glm.nb(Days ~ Sex, quine)."""
+def underdispersed():
+    """Counts that vary less than Poisson's."""
     rng = np.random.default_rng(4)
-    data = pd.DataFrame({"x": rng.normal(size=500)})
-    data["y"] = rng.binomial(6, 1 / (1 + np.exp(-0.2 * data["x"])))
+    x = rng.normal(size=500)
+    return pd.DataFrame({"x": x, "y": rng.binomial(6, 1 / (1 + np.exp(-0.2 * x)))})
+
+
+@pytest.mark.parametrize("start", [None, [0.0, 0.0, 1.0], [1.0, 0.0, 1e-3], [0.0, 0.0, 50.0]])
+@pytest.mark.parametrize("method", ["newton", "bfgs"])
+def test_b6_counts_without_overdispersion_are_poissons(start, method):
+    """From any start: the boundary is reported, and the other estimates and their errors are Poisson's."""
+    data = underdispersed()
+    model, base = tm.NegativeBinomial.from_formula("y ~ x", data), poisson("y ~ x", data)
     with pytest.warns(BoundaryWarning, match="alpha is at its lower bound 0"):
-        res = tm.NegativeBinomial.from_formula("y ~ x", data).fit(disp=False)
-    base = poisson("y ~ x", data)
-    assert res.converged and abs(res.llf - base.llf) <= 1e-8 * len(data)
+        res = model.fit(start_params=start, method=method, disp=False)
+    assert res.converged and res.optim.status is Status.BOUNDARY and res.boundary == ["alpha"]
+    assert res.params["alpha"] == 0 and np.isnan(res.bse["alpha"])
+    assert "alpha is at its lower bound 0" in str(res.summary())
+    assert abs(res.llf - base.llf) <= 1e-8 * len(data)
+    close(res.params[["Intercept", "x"]], base.params)
     close(res.bse[["Intercept", "x"]], base.bse)
+    close([res.llnull, res.llr_pvalue], [base.llnull, base.llr_pvalue], 1e-8)
+    slope = res.model.score(np.asarray(res.params))  # none inwards, downhill outwards
+    close(slope[:2] * base.bse, [0, 0], atol=1e-6)
+    assert slope[2] < 0
+
+
+def test_b6_alpha_is_searched_on_the_log_scale_from_poissons_means(df):
+    model, base = tm.NegativeBinomial.from_formula("c ~ x", df), poisson("c ~ x", df)
+    centred = model.start()  # of centred columns
+    theta = model.coordinates.theta(centred)
+    close(theta[:2], base.params, 1e-7)
+    res = model.fit(disp=False)
+    assert res.converged and res.params["alpha"] > 0
+    close(res.fit.theta[2], np.log(res.params["alpha"]), 1e-12)
+    close(model.layout.natural(theta)[2], np.exp(float(theta[2])), 1e-12)
+
+
+def test_b6_a_dispersed_model_need_not_start_from_its_slopes():
+    """R: glm.nb(Days ~ Sex, quine)."""
     quine = corpus.frame("negbin_quine_main")
     res = tm.NegativeBinomial.from_formula("Days ~ Sex", quine).fit(disp=False)
     theta = 1.074116523837109
     close(res.params, [2.722938813595959, 0.1649044979468449, 1 / theta], 1e-6)
-    close([res.llf, res.bse["alpha"]], [-558.6371552119076, 0.1303131897402231 / theta**2], 2e-2)
+    close(res.bse["alpha"], 0.1303131897402231 / theta**2, 2e-2)  # R's is of the expected information
     close(res.llf, -558.6371552119076, 1e-12)
 
 

@@ -4,6 +4,7 @@ Those of generalised linear models are in `test_glm_traps`, those of discrete mo
 """
 
 import math
+import re
 
 import numpy as np
 import pandas as pd
@@ -325,6 +326,22 @@ def test_t22_statistics_count_frequencies(df, repeated):
     close(linear.bse, rows.bse, 1e-11)
 
 
+def test_t22_pseudo_r_squared_and_nobs_of_weighted_rows(df):
+    """R: logLik of glm(yp ~ x + z, poisson) and of the constant in the repeated rows, -304.78 and -309.56 in 160 of them."""
+    llf, llnull, n = -304.7838330215218, -309.5573241981550, 160
+    weighted = tm.GLM.from_formula("yp ~ x + z", df, family=tm.families.Poisson(), freq_weights="w").fit()
+    close(weighted.pseudo_rsquared("cs"), 1 - math.exp(2 * (llnull - llf) / n), 1e-10)  # 0.147 by the rows
+    close(weighted.pseudo_rsquared("mcf"), 1 - llf / llnull, 1e-10)
+    discrete = count("yp ~ x + z", df, freq_weights="w")
+    close(discrete.prsquared, 1 - llf / llnull, 1e-10)
+    for res in (weighted, discrete, tm.NegativeBinomial.from_formula("yp ~ x", df, freq_weights="w").fit(disp=False),
+                tm.Logit.from_formula("yb ~ x", df, freq_weights="w").fit(disp=False)):  # fmt: skip
+        assert res.nobs == n and res.df_resid == n - 1 - res.df_model
+        found = re.search(r"No. Observations: +(\S+)", str(res.summary()))
+        assert found is not None and float(found[1]) == n
+        close(res.bic, -2 * res.llf + res.k_free * math.log(n), 1e-12)
+
+
 def test_t23_weights_that_leave_too_little(df):
     light = tm.OLS.from_formula("yn ~ x + z", df.assign(w=0.01), freq_weights="w").fit()
     assert light.df_resid < 0 and np.isnan(light.bse).all()
@@ -429,13 +446,43 @@ def test_t32_columns_keep_their_places(df):
     close(collinear.predict(new), plain.predict(new), 1e-9)
 
 
-def test_t33_predictions_of_the_training_rows_are_the_fitted_values(df):
-    data = df.assign(x=df["x"].where(df.index != 7))
-    res = count("yp ~ x + z", data, offset="off", freq_weights="w")
-    new = data.sample(frac=1, random_state=1)[::-1][["off", "z", "g", "x", "yp"]]
-    prediction = res.predict(new)
-    close(prediction.drop(7).sort_index(), means(res), 1e-13)
-    assert np.isnan(prediction[7]) and prediction.index.equals(new.index)
+@pytest.mark.parametrize("how", ["name", "series", "array"])
+def test_t33_predictions_of_the_training_rows_are_the_fitted_values(df, how):
+    """Which are those of the coefficients, offset and exposure, whatever the order of rows and columns."""
+    data = df.assign(x=df["x"].where(df.index != 7), e=np.exp(df["z"] / 3) + df["w"], yg=df["yg"].where(df.index != 9))
+    given = {
+        "name": lambda name: name,
+        "series": lambda name: data[name][::-1],
+        "array": lambda name: data[name].to_numpy(),
+    }
+    off, exposure, weights = (given[how](name) for name in ("off", "e", "w"))
+    poisson = {"family": tm.families.Poisson(), "offset": off, "exposure": exposure, "freq_weights": weights}
+    gamma = {"family": tm.families.Gamma(tm.families.links.Log()), "offset": off, "var_weights": weights}
+    res = {
+        "poisson": count("yp ~ x + z", data, offset=off, exposure=exposure, freq_weights=weights),
+        "glm": tm.GLM.from_formula("yp ~ x + z", data, **poisson).fit(),
+        "gamma": tm.GLM.from_formula("yg ~ x + z", data, **gamma).fit(),
+        "logit": tm.Logit.from_formula("yb ~ x + z", data, offset=off, freq_weights=weights).fit(disp=False),
+        "wls": tm.WLS.from_formula("yn ~ x + z", data, weights=weights).fit(),
+        "normal": tm.Normal.from_formula("yn ~ x + z", data, freq_weights=weights).fit(),
+    }
+    for name, fit in res.items():
+        left = [7, 9] if name == "gamma" else [7]
+        b = fit.params
+        eta = b["Intercept"] + b["x"] * df["x"] + b["z"] * df["z"] + (0 if name in ("wls", "normal") else df["off"])
+        eta += np.log(data["e"]) if name in ("poisson", "glm") else 0
+        mean = {"logit": 1 / (1 + np.exp(-eta)), "wls": eta, "normal": eta}.get(name, np.exp(eta)).drop(left)
+        close(means(fit), mean, 1e-12)
+        if name in ("glm", "gamma", "wls", "normal"):
+            close(fit.fittedvalues, mean, 1e-12)
+            assert fit.fittedvalues.index.equals(mean.index)
+        for new in (data, data[::-1], data.sample(frac=1, random_state=1)[data.columns[::-1]], data[5:30]):
+            prediction, expected = fit.predict(new), mean.reindex(new.index)
+            if how == "name" and name == "gamma":
+                expected = expected.fillna(pd.Series({9: np.exp(eta[9])}))  # its response alone is missing
+            assert prediction.index.equals(new.index)
+            close(prediction, expected, 1e-12)
+            close(fit.get_prediction(new).predicted, expected, 1e-12)
 
 
 def test_t34_missing_is_no_category(df):
