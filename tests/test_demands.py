@@ -267,6 +267,12 @@ def test_d1_offsets_at_prediction_time(df):
         close(inside.predict(df), means(inside), 1e-13)
         with pytest.raises(FormulaError, match="'off'"):
             inside.predict(df[["x"]])
+    matrix = named.model.exog[:5]  # of a design that the caller has made
+    for offset in (0, 0.0, df["off"][:5], df["off"][:5].to_numpy()):
+        found = named.predict(matrix, transform=False, offset=offset)
+        close(found, np.exp(matrix @ np.asarray(named.params) + np.asarray(offset)), 1e-13)
+    with pytest.raises(FormulaError, match="was fitted with offset='off'; pass offset= for the new rows"):
+        named.predict(matrix, transform=False)
     with pytest.raises(FormulaError, match="given twice"):
         tm.Poisson.from_formula("yp ~ x + offset(off)", df, offset="off")
     with pytest.raises(FormulaError, match="2 offsets"):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from functools import cached_property
-from numbers import Real
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -300,21 +299,15 @@ class Model:
         self, exog: Any, transform: bool, arguments: Mapping[str, Any], unseen: str = "raise"
     ) -> tuple[Data, pd.Index | None]:
         """New rows through the design, in the coordinates of the fit; `unseen` levels raise, or make the row "nan"."""
-        named = {name: column for name, column in self.design.row_names.items() if name in self.linear_arguments()}
-        arguments = {**named, **arguments}
-        constants = {name: float(value) for name, value in arguments.items() if isinstance(value, Real)}
-        rest = {name: value for name, value in arguments.items() if name not in constants}
         if transform or not self.design.formulas:
             rows = self.design.rows(exog, arguments=arguments, unseen=unseen)
         else:
             main, *others = self.design.formulas
             if others:
                 raise ValueError(f"with transform=False exog is the matrix of {main}; {others[0]} needs a frame too")
-            rows = self.design.rows(exog, arguments=rest, transform=False)
+            rows = self.design.rows(exog, arguments=arguments, transform=False)
         data = rows.data.to(self.placement.device)
-        added = {name: torch.full((data.n,), value, dtype=torch.float64, device=data.device)
-                 for name, value in constants.items()}  # fmt: skip
-        return self.prepare_prediction(data.with_columns(**added).with_shift(self.shift)), rows.index
+        return self.prepare_prediction(data.with_shift(self.shift)), rows.index
 
     def outcomes(self, which: str) -> Sequence[Any] | None:
         """What the values of a predicted quantity are of, where a row has several: the categories of a response."""
