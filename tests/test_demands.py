@@ -2,10 +2,12 @@
 
 import itertools
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
 import torch
 from problems import means
@@ -13,7 +15,15 @@ from reference import corpus
 from reference.fits import fit
 
 import torchmle as tm
-from torchmle.errors import ConvergenceWarning, FormulaError, MissingDataError, RankWarning, SpecificationWarning
+from torchmle.covariance.registry import KINDS
+from torchmle.errors import (
+    ConvergenceWarning,
+    FormulaError,
+    HessianInversionWarning,
+    MissingDataError,
+    RankWarning,
+    SpecificationWarning,
+)
 
 
 def close(ours, theirs, rtol=1e-9, atol=0.0):
@@ -43,6 +53,12 @@ MODELS = {
     "normal": lambda tail, data, **fit: tm.Normal.from_formula("yn" + tail, data).fit(**fit),
     "mvnormal": lambda tail, data, **fit: tm.MVNormal.from_formula("yn + yg" + tail, data).fit(**fit),
 }
+# of the kinds of covariance that need to be told something
+OPTIONS = {
+    "cluster": {"groups": "g"}, "cluster-jk": {"groups": "g"}, "cluster-crv3": {"groups": "g"}, "hac": {"maxlags": 2},
+    "hac-panel": {"maxlags": 2, "groups": np.arange(60) // 10}, "hac-groupsum": {"maxlags": 1, "time": np.arange(60) // 6},
+    "survey": {"psu": "g"}, "bootstrap": {"reps": 30, "seed": 1},
+}  # fmt: skip
 each_model = pytest.mark.parametrize("model", MODELS)
 each_regression = pytest.mark.parametrize("model", [name for name in MODELS if name != "mvnormal"])
 
@@ -115,6 +131,19 @@ def test_b4_the_verdict(df, model):
     assert res.converged is True and np.isfinite(res.llf) and np.isfinite(res.params).all()
     assert res.optim.decrement < 1e-8
     assert np.linalg.eigvalsh(res.optim.hessian.numpy()).max() < 0
+    assert isinstance(MODELS[model](" ~ x", df).converged, bool)
+
+
+@pytest.mark.filterwarnings("ignore", category=HessianInversionWarning)
+@pytest.mark.parametrize("model", ["poisson", "exponential", "logit", "gamma", "negbin", "normal"])
+def test_b4_a_search_that_is_stopped_says_why(df, model):
+    """With the reason in the warning and in the table, whatever was asked of the standard errors."""
+    start = {"normal": [3.0, 1.0, 1.0, 4.0], "negbin": [1.0, 1.0, 1.0, 2.0]}.get(model, [1.0, 1.0, 1.0])
+    for limit, method in ((1, "newton"), (1, "bfgs"), (0, "newton")):
+        with pytest.warns(ConvergenceWarning, match="iteration limit"):
+            res = MODELS[model](" ~ x + z", df, start_params=start, maxiter=limit, method=method, cov_type="HC0")
+        assert res.converged is False and "iteration limit" in " ".join(str(res.summary()).split())
+        assert res.mle_retvals["converged"] is False
 
 
 @pytest.mark.parametrize("model", ["poisson", "exponential", "normal"])
@@ -136,14 +165,18 @@ def test_b9_how_the_optimisation_went(df):
     assert res.optim.evaluations >= res.optim.iterations >= 1
     assert len(res.optim.history) >= 2 and res.optim.history[-1].value == pytest.approx(res.llf)
     assert res.optim.history[-1].decrement < res.optim.history[0].decrement
+    for method in ("newton", "bfgs", "l-bfgs", "cg", "trust-exact", "nm", "adam"):
+        how = MODELS["poisson"](" ~ x + z", df, method=method).optim
+        assert how.method == method and how.status.name == "CONVERGED" and how.message
+        assert how.value == pytest.approx(res.llf) and how.evaluations >= how.iterations >= 1
+        assert len(how.history) >= 2 and how.history[-1].value >= how.history[0].value
+        assert how.history[-1].decrement < how.history[0].decrement and how.history[-1].decrement < 1e-8
+        assert float(how.gradient.norm()) < 1e-3
 
 
-@pytest.mark.parametrize(
-    "cov_type", ["nonrobust", "HC0", "HC1", "HC2", "HC3", "HAC", "cluster", "opg", "oim", "eim", "bootstrap"]
-)
+@pytest.mark.parametrize("cov_type", KINDS)
 def test_b10_a_fixed_coefficient_is_an_offset(df, cov_type):
-    kwds = {"cluster": {"groups": "g"}, "HAC": {"maxlags": 2}, "bootstrap": {"reps": 50, "seed": 1}}.get(cov_type)
-    options = {"cov_type": cov_type, "cov_kwds": kwds, "disp": False}
+    options = {"cov_type": cov_type, "cov_kwds": OPTIONS.get(cov_type), "disp": False}
     fixed = tm.Poisson.from_formula("yp ~ x + z", df).fit(fix={"z": 0.5}, **options)
     offset = tm.Poisson.from_formula("yp ~ x", df, offset=0.5 * df["z"]).fit(**options)
     close(fixed.params[["Intercept", "x"]], offset.params, 1e-8)
@@ -434,6 +467,20 @@ def test_d2_levels(df):
         assert list(np.flatnonzero(found)) == gone
 
 
+@pytest.mark.parametrize("model", ["ols", "poisson", "logit"])
+def test_d2_an_empty_cell_is_named(df, model):
+    """Two factors that never meet in one of their cells: its column is all zeros and is left out by name."""
+    data = df.assign(a=np.where(df["x"] > 0, "up", "down"), b=np.where(df["z"] > 0, "right", "left"))
+    data = data[(data["a"] == "down") | (data["b"] == "left")]
+    with pytest.warns(RankWarning, match=r"a\[T.up\]:b\[T.right\]"):
+        crossed = MODELS[model](" ~ a * b", data)
+    plain = MODELS[model](" ~ a + b", data)
+    assert crossed.dropped_columns == ["a[T.up]:b[T.right]"]
+    close(crossed.params[plain.names], plain.params, 1e-8, 1e-12)
+    close(crossed.bse[plain.names], plain.bse, 1e-8)
+    close(crossed.predict(data), plain.predict(data), 1e-8)
+
+
 @pytest.mark.parametrize("column", ["yp", "x", "z", "off", "w", "g"])
 def test_d3_a_missing_value_leaves_every_array(df, column):
     holes = df.assign(**{column: df[column].astype(float).where(~df.index.isin([4, 17]))})
@@ -475,20 +522,44 @@ def test_d4_series_are_aligned_and_arrays_are_positional(df):
         tm.OLS(df["yn"], df[["x"]][::-1])
 
 
-@pytest.mark.parametrize(
-    "dtype", ["float32", "Float64", "int64", "Int64", "boolean", "bool", "category", "string", "object"]
-)
+NUMBERS = ["float32", "Float32", "Float64", "int8", "uint16", "int64", "Int8", "Int64", "UInt32", "bool", "boolean",
+           "double[pyarrow]", "int64[pyarrow]", "bool[pyarrow]"]  # fmt: skip
+LABELS = ["category", "string", "string[python]", "string[pyarrow]", "object"]
+
+
+@pytest.mark.parametrize("dtype", [*NUMBERS, *LABELS])
 def test_d5_modern_types(df, dtype):
-    if dtype in ("category", "string", "object"):
-        column = df["f"].astype(dtype)
+    """As a regressor, with and without missing values, and a number also as a response and as a weight."""
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
+    if dtype in LABELS:
         plain = df["f"].astype(object)
+        column, missing = df["f"].astype(dtype), None if dtype in ("category", "object") else pd.NA
     else:
-        plain = (df["g"] % 2 if "oo" in dtype else df["g"]).astype(float)
-        column = plain.astype("int64").astype(dtype) if dtype not in ("float32", "Float64") else plain.astype(dtype)
-    ours, theirs = (MODELS["ols"](" ~ x + v", df.assign(v=values)) for values in (column, plain))
-    order = ["Intercept", "v", "x"] if len(ours.names) == 3 else ours.names
-    named = ours.params.rename({"v[T.True]": "v"})  # a boolean is a factor, and factors come first
-    close(named[order], theirs.params[order], 1e-12)
+        plain = (df["g"] % 2 if "bool" in dtype else df["g"]).astype(float)
+        column, missing = plain.astype("int64").astype(dtype), pd.NA
+    holes = [4, 17]
+    gaps = column.astype(dtype if column.dtype.kind not in "biuf" or dtype[0].isupper() else "float64").copy()
+    if not isinstance(column.dtype, np.dtype) or dtype in ("object", "float32"):
+        gaps = column.copy()
+        gaps[holes] = missing if not isinstance(column.dtype, np.dtype) else np.nan
+    for values, frame in ((column, df), (gaps, df.drop(holes) if gaps.isna().any() else df)):
+        ours, theirs = MODELS["ols"](" ~ x + v", df.assign(v=values)), MODELS["ols"](" ~ x + v", frame.assign(v=plain))
+        order = ["Intercept", "v", "x"] if len(ours.names) == 3 else ours.names
+        named = ours.params.rename({"v[T.True]": "v"})  # a boolean is a factor, and factors come first
+        close(named[order], theirs.params[order], 1e-12)
+        assert ours.nobs == theirs.nobs == len(frame)
+        close(ours.predict(frame.assign(v=values)), theirs.predict(frame.assign(v=plain)), 1e-12)
+    if dtype in NUMBERS:
+        as_response, plain_response = (
+            tm.Poisson.from_formula("v ~ x", df.assign(v=values, u=np.maximum(df["g"], 1)), freq_weights="u").fit(
+                disp=False
+            )
+            for values in (column if "bool" not in dtype else column.astype("int64"), plain)
+        )
+        close(as_response.params, plain_response.params, 1e-12)
+        weighted = [tm.WLS.from_formula("yn ~ x", df.assign(v=values), weights="v").fit() for values in (column, plain)]
+        close(weighted[0].bse, weighted[1].bse, 1e-12)
 
 
 def test_d8_transforms_remember(df):
@@ -498,8 +569,24 @@ def test_d8_transforms_remember(df):
     close(res.predict(part), means(res)[10:25], 1e-10)
     holes = MODELS["ols"](" ~ standardize(x)", df.assign(x=df["x"].where(df.index != 0)))
     assert holes.nobs == 59
-    with pytest.warns(SpecificationWarning, match=r"np\.mean\(x\) is computed anew"):
-        MODELS["ols"](" ~ I(x - np.mean(x))", df)
+    for rows in (df[10:25], df[:1], df[::-1][3:7]):
+        for term in (
+            "center(x)",
+            "standardize(x)",
+            "scale(x)",
+            "bs(x, df=5)",
+            "cr(x, df=4, constraints='center')",
+            "poly(x, 2)",
+        ):
+            for model in ("ols", "poisson"):
+                fitted = MODELS[model](f" ~ {term} + z", df)
+                close(fitted.predict(rows), means(fitted).loc[rows.index], 1e-9)
+
+
+@pytest.mark.parametrize("function", ["np.mean(x)", "np.std(x)", "x.mean()", "x.std()"])
+def test_d8_what_is_computed_anew_is_said(df, function):
+    with pytest.warns(SpecificationWarning, match=rf"{re.escape(function)} is computed anew"):
+        MODELS["ols"](f" ~ I(x - {function})", df)
 
 
 def test_d8_orthogonal_polynomials(df):
@@ -543,14 +630,15 @@ def test_e1_bookkeeping_is_done(df):
     assert all(name in str(res.summary()) for name in res.names)
     close(res.predict(df), means(res))
     close(pickle.loads(pickle.dumps(res)).params, res.params)  # noqa: S301
-    for kind, kwds in (
-        ("nonrobust", {}),
-        ("HC0", {}),
-        ("opg", {}),
-        ("cluster", {"groups": "g"}),
-        ("HAC", {"maxlags": 2}),
-    ):
-        assert np.isfinite(res.with_covariance(kind, kwds).bse).all()
+    refused = {"hc2", "hc3", "eim"}  # leverages and expected information are not defined by a likelihood alone
+    for kind in KINDS:
+        if kind in refused:
+            with pytest.raises(ValueError, match="leverages|no expected information"):
+                _ = res.with_covariance(kind).bse
+            continue
+        other = res.with_covariance(kind, OPTIONS.get(kind))
+        assert np.isfinite(other.bse).all() and (other.bse > 0).all() and other.bse.index.tolist() == res.names
+        assert all(name in str(other.summary()) for name in res.names)
     assert Gumbel.from_formula("yn ~ x", df).fit().names == ["Intercept", "x", "sigma"]
 
 
@@ -559,6 +647,16 @@ class Probit(tm.RegressionModel):
 
     def loglike_obs(self, p, data):
         return torch.special.log_ndtr((2 * data.y - 1) * p.real.p)
+
+
+def test_e2_spectors_probit_takes_a_few_newton_steps():
+    """The 32 rows of the tutorial: from zeros, to the estimates of a probit model."""
+    data = sm.datasets.spector.load_pandas().data
+    res = Probit.from_formula("GRADE ~ GPA + TUCE + PSI", data).fit(start_params=np.zeros(4))
+    theirs = smf.probit("GRADE ~ GPA + TUCE + PSI", data).fit(disp=0, tol=1e-14, maxiter=200)
+    assert res.converged and res.optim.iterations <= 10
+    close(res.params, theirs.params, 1e-8)
+    close(res.bse, theirs.bse, 1e-8)
 
 
 def test_e2_the_tutorial_probit_takes_a_few_newton_steps():
@@ -602,6 +700,87 @@ def test_e3_natural_values_with_delta_errors_and_intervals_inside_the_domain():
     low, high = res.conf_int(1e-10).loc["share"]
     assert 0 < low < res.params["share"] < high < 1
     close(np.sqrt(np.diag(np.linalg.inv(-res.hessian()))), res.bse, 1e-6)
+
+
+class Thresholds(tm.LikelihoodModel):
+    """Ordered categories 0, 1, 2: a latent logistic variable between increasing thresholds."""
+
+    parameters = {"beta": tm.Coefficients(), "cut": tm.Ordered(2)}
+
+    def loglike_obs(self, p, data):
+        limits = torch.cat([p.cut.new_tensor([-60.0]), p.cut, p.cut.new_tensor([60.0])])
+        at, mu = data.y.long(), data.X @ p.beta
+        return torch.log(torch.sigmoid(limits[at + 1] - mu) - torch.sigmoid(limits[at] - mu))
+
+
+class Correlated(tm.LikelihoodModel):
+    """Two standard normal variables and their correlation."""
+
+    parameters = {"rho": tm.Correlation(["a", "b"])}
+
+    def loglike_obs(self, p, data):
+        factor = torch.linalg.cholesky(p.rho)
+        z = torch.linalg.solve_triangular(factor, data.y.T, upper=False)
+        return -0.5 * (z**2).sum(0) - factor.diagonal().log().sum()
+
+
+def natural_errors(model, at, step=1e-4):
+    """Roots of the diagonal of the inverse of minus the Hessian by differences, in the values of the table."""
+    moves = np.eye(len(at)) * step
+    hessian = [[model.loglike(at + a + b) - model.loglike(at + a - b) - model.loglike(at - a + b) + model.loglike(at - a - b)
+                for b in moves] for a in moves]  # fmt: skip
+    return np.sqrt(np.diag(np.linalg.inv(-np.array(hessian) / (4 * step**2))))
+
+
+def test_e3_thresholds_and_correlations_are_natural_with_delta_errors():
+    rng = np.random.default_rng(11)
+    x, z = rng.normal(size=(2, 500))
+    data = pd.DataFrame(
+        {"x": x, "z": z, "y": np.digitize(x - z / 2 + rng.logistic(size=500), [-1.0, 0.8]).astype(float)}
+    )
+    start = [0.0, 0.0, -1.0, 1.0]
+    res, other = (
+        Thresholds.from_formula(f"y ~ {tail} - 1", data).fit(start_params=start) for tail in ("x + z", "z + x")
+    )
+    assert res.converged and res.names == ["x", "z", "cut[0]", "cut[1]"] and other.names[:2] == ["z", "x"]
+    close(res.params["cut[1]"], res.fit.theta[2] + res.fit.theta[3].exp(), 1e-12)  # a threshold, not a step
+    close(res.bse, natural_errors(res.model, res.params.to_numpy()), 1e-4)
+    for attribute in ("params", "bse", "pvalues"):
+        close(getattr(res, attribute), getattr(other, attribute)[res.names], 1e-6)
+    close(
+        res.conf_int().loc["cut[1]"],
+        res.params["cut[1]"] + np.array([-1, 1]) * 1.959963984540054 * res.bse["cut[1]"],
+        1e-9,
+    )
+    pair = rng.normal(size=(50, 2)) @ np.array([[1.0, 0.95], [0.0, np.sqrt(1 - 0.95**2)]])
+    res = Correlated(pair).fit()
+    rho = res.params[0]
+    close(rho, np.tanh(res.fit.theta.numpy()), 1e-12)
+    close(res.bse, natural_errors(res.model, res.params, 1e-5), 1e-4)
+    reach = 1.959963984540054 * res.bse[0] / (1 - rho**2)  # on Fisher's scale
+    close(res.conf_int()[0], np.tanh(np.arctanh(rho) + np.array([-reach, reach])), 1e-9)
+    assert (np.abs(res.conf_int(1e-12)) < 1).all()
+
+
+@pytest.mark.parametrize("method", ["newton", "bfgs"])
+def test_e5_robust_errors_of_a_likelihood_of_rows(df, method):
+    """The scores of a loop over the rows by differences make HC0 and clusters; no optimiser's Hessian does."""
+    model = Gumbel.from_formula("yn ~ x + z", df)
+    res = model.fit(method=method)
+    at, step = np.asarray(res.params), 1e-5
+    scores, hessian = np.zeros((60, 4)), np.zeros((4, 4))
+    for row in range(60):
+        one = Gumbel.from_formula("yn ~ x + z", df[row : row + 1])
+        scores[row] = [(one.loglike(at + h) - one.loglike(at - h)) / (2 * step) for h in np.eye(4) * step]
+    for j, h in enumerate(np.eye(4) * step):
+        hessian[j] = (model.score(at + h) - model.score(at - h)) / (2 * step)
+    close(res.score_obs(), scores, 1e-6, 1e-7)
+    bread = np.linalg.inv(-(hessian + hessian.T) / 2)
+    close(res.cov_params(), bread, 1e-6, 1e-9)
+    close(res.with_covariance("HC0").cov_params(), bread @ scores.T @ scores @ bread, 1e-5, 1e-9)
+    totals = pd.DataFrame(scores).groupby(df["g"].to_numpy()).sum().to_numpy()
+    options = {"groups": "g", "convention": "none"}
+    close(res.with_covariance("cluster", options).cov_params(), bread @ totals.T @ totals @ bread, 1e-5, 1e-9)
 
 
 def test_e5_scores_of_rows(df):

@@ -227,6 +227,12 @@ def test_t13_no_likelihood_ratio_beside_robust_errors(df, poisson):
     with pytest.raises(ValueError, match="wald_test"):
         robust.lr_test(smaller)
     assert robust.lr_test(smaller, force=True) == test
+    for res in (poisson, tm.Logit.from_formula("yb ~ x + z", df).fit(disp=False)):
+        assert "LLR p-value" in str(res.summary()) and "Wald p-value" not in str(res.summary())
+        for kind, options in (("HC1", {}), ("cluster", {"groups": "g"})):
+            other = res.with_covariance(kind, options)
+            assert "LLR" not in str(other.summary())
+            close(other.overall_test.pvalue, other.wald_test("x = 0, z = 0").pvalue)
 
 
 @pytest.mark.parametrize("model", ["ols", "poisson", "normal"])
@@ -299,6 +305,22 @@ def test_t17_denominators_and_what_criteria_count(df):
     close(weighted.bse, [0.2051275439037430, 0.1581693704542241, 0.1398957297126141], 1e-12)
 
 
+def test_t17_denominators_are_sums_of_frequencies(df):
+    """The variance by sum(w) - k, its maximum-likelihood estimate by sum(w), whatever the number of rows."""
+    counted, normal = (
+        tm.OLS.from_formula("yn ~ x + z", df, freq_weights="w").fit(),
+        tm.Normal.from_formula("yn ~ x + z", df, freq_weights="w").fit(),
+    )
+    ssr = (df["w"] * counted.resid**2).sum()
+    close([counted.scale, counted.mse_resid, counted.ssr], [ssr / 157, ssr / 157, ssr])
+    close(normal.params["sigma"] ** 2, ssr / 160, 1e-8)
+    llf = -80 * (math.log(2 * math.pi * ssr / 160) + 1)
+    close([counted.llf, counted.aic, counted.bic], [llf, 6 - 2 * llf, 3 * math.log(160) - 2 * llf])
+    close([normal.llf, normal.aic, normal.bic], [llf, 8 - 2 * llf, 4 * math.log(160) - 2 * llf])
+    gaussian = tm.GLM.from_formula("yn ~ x + z", df, freq_weights="w").fit()
+    close([gaussian.scale, gaussian.llf, gaussian.aic], [ssr / 157, llf, 6 - 2 * llf])
+
+
 def test_t19_and_t20_the_null_model_keeps_offset_exposure_and_weights(df, repeated):
     """R: logLik(glm(yp ~ 1 + offset(off), poisson)) is -101.9638186640723; of the repeated rows, -309.5573241981550."""
     with_offset = count("yp ~ x + z", df, offset="off")
@@ -366,6 +388,19 @@ def test_t25_the_scale_that_is_given_is_used(df):
         close(model.loglike(at, scale), density.sum(), 1e-12)
     close(model.loglike(at), res.llf, 1e-12)
     close(res.llf_obs.sum(), res.llf, 1e-12)
+
+
+def test_t25_deviances_have_all_terms_and_bic_is_of_the_likelihood(df):
+    """Without a constant the residuals do not add up to zero, and the second term of a Poisson deviance counts."""
+    res = tm.GLM.from_formula("yp ~ x - 1", df, family=tm.families.Poisson()).fit()
+    y, mu = df["yp"].to_numpy(), res.mu
+    logs = np.where(y > 0, y * np.log(np.where(y > 0, y, 1) / mu), 0.0)
+    assert abs((y - mu).sum()) > 1
+    close(res.deviance, 2 * (logs - (y - mu)).sum(), 1e-12)
+    saturated = sum(k * math.log(k) - k - math.lgamma(k + 1) if k else 0.0 for k in y.tolist())
+    close(res.deviance, 2 * (saturated - res.llf), 1e-12)
+    close(res.bic, -2 * res.llf + math.log(60), 1e-12)
+    close(res.bic_deviance, res.deviance - 59 * math.log(60), 1e-12)
 
 
 def test_t26_rates_and_means(ovarian):
