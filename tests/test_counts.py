@@ -666,7 +666,11 @@ def test_dispersion_is_tested_as_in_statsmodels():
     res = ours.results
     excess = ((res.model.endog - res.predict()) ** 2 - res.model.endog) / res.predict()
     np.testing.assert_allclose(test.statistic[4], stats.ttest_1samp(excess, 0).statistic, rtol=1e-9)
-    assert test.summary_frame().index.tolist() == expected.method
+    assert (
+        test.summary_frame()
+        .drop(columns=["statistic", "pvalue"])
+        .equals(expected.summary_frame().drop(columns=["statistic", "pvalue"]))
+    )
 
 
 def test_zeros_are_tested_as_in_statsmodels():
@@ -689,7 +693,7 @@ def test_diagnostics_count_frequencies():
 def test_frequencies_are_drawn():
     plt = pytest.importorskip("matplotlib.pyplot")
     diagnostic = fitted(BY_NAME["negbin-2"]).get_diagnostic(y_max=9)
-    axes = diagnostic.plot_probs(upp_xlim=8)
+    axes = diagnostic.plot_probs(upp_xlim=8).axes
     np.testing.assert_allclose(axes[0].lines[0].get_ydata(), diagnostic.probs_predicted.sum(0))
     plt.close("all")
 

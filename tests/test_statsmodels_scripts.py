@@ -13,6 +13,8 @@ from statsmodels.miscmodels.ordinal_model import OrderedModel
 
 import torchmle.api as tsm
 import torchmle.formula.api as tsmf
+from torchmle.inference.specification import recursive_residuals
+from torchmle.stats import linear_harvey_collier
 
 N = 300
 
@@ -45,6 +47,10 @@ def close(ours, theirs, rtol=1e-8, atol=1e-12):
         "discrete.discrete_model.MultinomialResults",
         "regression.linear_model.RegressionResultsWrapper",
         "genmod.generalized_linear_model.GLMResultsWrapper",
+        "genmod.families.links.Log",
+        "genmod.families.family.Binomial",
+        "genmod.families.Gamma",
+        "stats.diagnostic.linear_harvey_collier",
         "api.formula",
     ],
 )
@@ -153,3 +159,64 @@ def test_thresholds_of_a_part_of_the_parameters(df):
     whole = res.model.transform_threshold_params(res.params)
     np.testing.assert_array_equal(res.model.transform_threshold_params(res.params[-3:]), whole)
     assert len(whole) == 5
+
+
+# -- families ----------------------------------------------------------------------------------------------------
+
+
+def test_variance_functions(df):
+    for package in (tsm, sm):
+        family = package.families.NegativeBinomial(alpha=0.5)
+        close(family.variance(np.array([1.0, 2.0])), [1.5, 4.0])
+        close(family.variance.deriv(np.array([1.0, 2.0])), [2.0, 3.0])
+    with pytest.raises(AttributeError, match="variance of Binomial belongs to its likelihood"):
+        tsm.families.Binomial().variance = lambda mu: mu**2 * (1 - mu) ** 2
+
+
+def test_shares_without_trials_have_no_likelihood(df):
+    ours, theirs = (f.glm("share ~ x", df, family=p.families.Binomial()).fit() for f, p in PACKAGES)
+    close(ours.params, theirs.params)
+    close(ours.llf, (df["share"] * np.log(ours.mu) + (1 - df["share"]) * np.log1p(-ours.mu)).sum())
+    close(ours.llf - ours.llnull, theirs.llf - theirs.llnull)
+    close(ours.family.loglike(ours.model.endog, ours.mu), theirs.llf)
+    assert ours.is_quasi and "quasi-likelihood, with no AIC" in str(ours.summary())
+    counted = df.assign(part=df["won"] / 9, n=9.0)
+    for given in ({"var_weights": counted["n"]}, {"n_trials": "n"}):
+        assert not tsmf.glm("part ~ x", counted, family=tsm.families.Binomial(), **given).fit().is_quasi
+
+
+# -- diagnostics -------------------------------------------------------------------------------------------------
+
+
+def test_tables_of_influence(df):
+    pytest.importorskip("matplotlib").use("agg")
+    ours, theirs = (formula.ols("y ~ x", df).fit().get_influence() for formula, _ in PACKAGES)
+    assert str(ours.summary_table()).split() == str(theirs.summary_table()).split()
+    ours.plot_influence().tight_layout(pad=1.0)  # without a warning
+
+
+# fmt: off
+CARS = pd.DataFrame({
+    "speed": [4, 4, 7, 7, 8, 9, 10, 10, 10, 11, 11, 12, 12, 12, 12, 13, 13, 13, 13, 14, 14, 14, 14, 15, 15, 15, 16, 16, 17, 17, 17,
+              18, 18, 18, 18, 19, 19, 19, 20, 20, 20, 20, 20, 22, 23, 24, 24, 24, 24, 25],
+    "dist": [2, 10, 4, 22, 16, 10, 18, 26, 34, 17, 28, 14, 20, 24, 28, 26, 34, 34, 46, 26, 36, 60, 80, 20, 26, 54, 32, 40, 32, 40,
+             50, 42, 56, 76, 84, 36, 46, 68, 32, 48, 52, 56, 64, 66, 54, 70, 92, 93, 120, 85],
+})
+# fmt: on
+
+
+def test_recursive_residuals_as_in_r():
+    """R 4.2.2, lmtest::harvtest(dist ~ speed, order.by = ~ dist, data = cars)."""
+    res = tsmf.ols("dist ~ speed", CARS).fit()
+    order = np.argsort(CARS["dist"].to_numpy(), kind="stable")
+    close(linear_harvey_collier(res, order_by=order), [6.93475318269186e00, 1.02655113846788e-08])
+    again = tsmf.ols("dist ~ speed", CARS.iloc[order]).fit()
+    close(linear_harvey_collier(again), linear_harvey_collier(res, order_by=order))
+    x, y = res.model.exog, res.model.endog  # whose first two rows have the same speed
+    rest = recursive_residuals(x, y)
+    close(np.nansum(rest**2), res.ssr)
+    assert np.flatnonzero(np.isnan(rest)).tolist() == [0, 2]
+    b, *_ = np.linalg.lstsq(x[:20], y[:20], rcond=None)
+    close(rest[20], (y[20] - x[20] @ b) / np.sqrt(1 + x[20] @ np.linalg.inv(x[:20].T @ x[:20]) @ x[20]))
+    with pytest.raises(ValueError, match="1 recursive residuals are left"):
+        linear_harvey_collier(tsmf.ols("dist ~ speed", CARS.iloc[[0, 4, 9]]).fit())

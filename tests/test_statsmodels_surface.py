@@ -346,7 +346,7 @@ def test_summaries_as_frames(df, name):
         ours_below, theirs_below = (
             {**dict(t[[0, 1]].to_numpy()), **dict(t[[2, 3]].to_numpy())} for t in (one.tables[2], other.tables[2])
         )
-        assert ours_below.keys() == {key.replace("Condition No.:", "Cond. No.") for key in theirs_below}
+        assert ours_below.keys() == theirs_below.keys()
         for label in ("Omnibus:", "Skew:", "Kurtosis:", "Durbin-Watson:", "Jarque-Bera (JB):"):
             assert ours_below[label] == theirs_below[label]
 

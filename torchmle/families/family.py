@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -163,10 +164,17 @@ class Family:
 
     # -- statsmodels' names; arrays or tensors in and out ------------------------------------------------------
 
-    @of_arrays
-    def variance(self, mu: Tensor) -> Tensor:
-        """V(mu)."""
-        return self._variance(mu)[0]
+    @property
+    def variance(self) -> Variance:
+        """V, a function of means with a derivative ``deriv``; it cannot be replaced."""
+        return Variance(self)
+
+    @variance.setter
+    def variance(self, function: Any) -> None:
+        raise AttributeError(
+            f"the variance of {type(self).__name__} belongs to its likelihood, which is what a fit maximises, and cannot be "
+            f"replaced by {function!r}; a quasi-likelihood with another variance function is not there"
+        )
 
     @of_arrays
     def starting_mu(self, y: Tensor) -> Tensor:
@@ -225,6 +233,23 @@ class Family:
     def get_distribution(self, mu: Any, scale: Any = 1.0, var_weights: Any = 1.0) -> Any:
         """The response's distribution, as scipy.stats has it."""
         raise ValueError(f"{type(self).__name__} has no distribution in scipy.stats")
+
+
+@dataclass(frozen=True)
+class Variance:
+    """The variance function of a family, of arrays or tensors."""
+
+    family: Family
+
+    @of_arrays
+    def __call__(self, mu: Tensor) -> Tensor:
+        """V(mu)."""
+        return self.family._variance(mu)[0]
+
+    @of_arrays
+    def deriv(self, mu: Tensor) -> Tensor:
+        """V'(mu)."""
+        return self.family._variance(mu)[1]
 
 
 def log_ratio(y: Tensor, mu: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Tests of whether a linear regression is linear: Ramsey's RESET and Utts's rainbow."""
+"""Tests of whether a linear regression is linear: Ramsey's RESET, Utts's rainbow, Harvey and Collier's."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from .distributions import f_tail
+from .distributions import f_tail, two_sided
 from .refits import refitted
 from .wald import JointTest, wald_test
 
@@ -23,6 +23,13 @@ class RainbowTest(NamedTuple):
     """Utts's F statistic and its p-value."""
 
     fvalue: float
+    pvalue: float
+
+
+class HarveyCollierTest(NamedTuple):
+    """Student's t of the mean of the recursive residuals, and its p-value."""
+
+    statistic: float
     pvalue: float
 
 
@@ -147,6 +154,70 @@ def linear_rainbow(
     inner = refitted(res, exog, np.sort(middle))
     fvalue = (res.ssr - inner.ssr) / (res.nobs - inner.nobs) / (inner.ssr / inner.df_resid)
     return RainbowTest(fvalue, float(f_tail(fvalue, res.nobs - inner.nobs, inner.df_resid)))
+
+
+def linear_harvey_collier(res: LinearResults, order_by: Any = None, skip: int | None = None) -> HarveyCollierTest:
+    """Harvey and Collier's test: whether the recursive residuals of a linear regression have a mean of zero.
+
+    The recursive residual of a row is the error of its prediction from the rows before it, in units of its standard error;
+    n - k of them are independent with the variance of an error.  Where the regression bends they are of one sign.
+
+    Parameters
+    ----------
+    res : LinearResults
+        Of `OLS`, or of `WLS` on its weighted rows.
+    order_by : str, list of str, or ndarray of int, optional
+        Columns of the design to sort the rows by, or the order itself as positions.  As they stand by default.
+    skip : int, optional
+        Residuals of as many rows at the start are left out; by default of those from which the first coefficients come.
+
+    Returns
+    -------
+    HarveyCollierTest
+        Unpacks as statistic and p-value; the numbers of R's lmtest::harvtest.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two residuals are left.
+
+    References
+    ----------
+    Harvey and Collier (1977), "Testing for functional misspecification in regression analysis", Journal of Econometrics 6.
+    Brown, Durbin and Evans (1975), "Techniques for testing the constancy of regression relationships over time", JRSS B 37.
+    """
+    _refuse_others(res)
+    order = _order(res, order_by, len(res.model.exog))
+    kept = recursive_residuals(res.model.wexog[order], res.model.wendog[order])[skip or 0 :]
+    kept = kept[~np.isnan(kept)]
+    if len(kept) < 2:
+        raise ValueError(f"{len(kept)} recursive residuals are left of {len(order)} rows; the test takes two or more")
+    statistic = np.sqrt(len(kept)) * kept.mean() / kept.std(ddof=1)
+    return HarveyCollierTest(float(statistic), float(two_sided(statistic, len(kept) - 1)))
+
+
+def recursive_residuals(exog: Array, endog: Array) -> Array:
+    """Standardised errors of predicting each row from those before it, (n,); NaN where these cannot tell.
+
+    Each row is rotated into the triangular factor of the rows before it; what is left of its response is its residual.
+    """
+    k = exog.shape[1]
+    factor, small = np.zeros((k, k + 1)), 1e-10 * np.linalg.norm(exog, axis=0)
+    found = np.full(len(exog), np.nan)
+    for at, row in enumerate(np.column_stack([exog, endog])):
+        for j in range(k):
+            if abs(row[j]) <= small[j] and factor[j, j] == 0:
+                continue
+            if factor[j, j] == 0:  # the row adds a direction of its own
+                factor[j] = row * np.sign(row[j])
+                break
+            length = np.hypot(factor[j, j], row[j])
+            cos, sin = factor[j, j] / length, row[j] / length
+            factor[j], row = cos * factor[j] + sin * row, cos * row - sin * factor[j]
+            row[j] = 0.0
+        else:
+            found[at] = row[k]
+    return found
 
 
 def _order(res: LinearResults, order_by: Any, n: int) -> NDArray[np.int_]:

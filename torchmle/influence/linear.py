@@ -18,6 +18,7 @@ from ..covariance.sandwich import leverage
 from ..data import Data
 from ..inference.distributions import f_tail, two_sided
 from ..inference.multiple import adjusted
+from ..summary.grid import CELL_WIDTH, Grid, Row
 from ..sums import row_map
 from .measures import Measures
 
@@ -186,11 +187,23 @@ class OLSInfluence(Measures):
         }
         return pd.DataFrame({**changes, **measures}, index=self.results.model.index)
 
-    def summary_table(self, float_fmt: str = "%6.3f") -> str:
-        """Response, fitted value and measures of each row as text, without the changes in estimates."""
-        measures = self.summary_frame().iloc[:, len(self.results.names) :]
-        fitted = np.asarray(self.results.fittedvalues)
-        return measures.assign(endog=self.endog, fitted=fitted).to_string(float_format=lambda value: float_fmt % value)
+    def summary_table(self, float_fmt: str = "%6.3f") -> Grid:
+        """Response, fitted value and measures of each row as a table, without the changes in estimates."""
+        columns = {
+            ("endog", ""): self.endog,
+            ("fitted", "value"): self.results.fittedvalues,
+            ("Cook's", "d"): self.cooks_distance[0],
+            ("student.", "residual"): self.resid_studentized_internal,
+            ("hat diag", ""): self.hat_matrix_diag,
+            ("dffits", "internal"): self.dffits_internal[0],
+            ("ext.stud.", "residual"): self.resid_studentized_external,
+            ("dffits", ""): self.dffits[0],
+        }
+        upper, lower = zip(("obs", ""), *columns, strict=True)
+        numbers = np.column_stack([np.asarray(values) for values in columns.values()])
+        rows = [Row((str(at), *(float_fmt % value for value in row))) for at, row in enumerate(numbers)]
+        head = (Row(upper, heading=True), Row(lower, heading=True, rule=True))
+        return Grid((*head, *rows), "r" * len(upper), (CELL_WIDTH,) * len(upper))
 
 
 def outlier_test(

@@ -57,8 +57,8 @@ class DispersionTests:
 
     def summary_frame(self) -> pd.DataFrame:
         """One row for each test."""
-        columns = {"statistic": self.statistic, "pvalue": self.pvalue, "alternative": self.alternative}
-        return pd.DataFrame(columns, index=pd.Index(self.method, name="method"))
+        columns = ("statistic", "pvalue", "method", "alternative")
+        return pd.DataFrame({name: getattr(self, name) for name in columns})
 
 
 @dataclass(frozen=True)
@@ -118,11 +118,11 @@ class CountDiagnostic:
         return scores / np.where(self._weights > 0, self._weights, 1.0)[:, None]
 
     def plot_probs(self, label: str = "predicted", upp_xlim: float | None = None, ax: Any = None) -> Any:
-        """Observed and predicted frequencies of each count, and the one over the other; returns two Axes."""
+        """Observed and predicted frequencies of each count, and the one over the other; returns the Figure."""
         expected = self._weights @ self.probs_predicted
         at = np.arange(len(expected))
         seen = np.array([self._weights[self.results.model.endog == y].sum() for y in at])
-        axes = new_axes(ax, figsize=(9.0, 4.0), columns=2)
+        axes = new_axes(ax, figsize=(9.0, 4.0), columns=2, layout="tight")
         axes[0].vlines(at, 0, seen, color=BLUE, linewidth=3, label="observed")
         axes[0].plot(at, expected, "o", color=VERMILION, markersize=5, label=label)
         axes[0].legend(frameon=False)
@@ -133,7 +133,7 @@ class CountDiagnostic:
         label_axes(clean(axes[1]), f"rows {label}", "rows observed")
         if upp_xlim is not None:
             axes[0].set_xlim(-0.5, upp_xlim)
-        return axes
+        return axes[0].figure
 
 
 @dataclass(frozen=True)

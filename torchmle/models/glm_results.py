@@ -21,6 +21,7 @@ from ..results.estimates import Array
 from ..results.statistics import counted, ratio
 
 PERFECT = 1e-26  # share of the squares that is left when nothing but rounding errors is
+WHOLE = 1e-8  # by which successes may miss a whole number; a share of trials has been rounded
 
 
 class GLMResults(PartialPlots, Results):
@@ -326,6 +327,9 @@ class GLMResults(PartialPlots, Results):
 
     @cached_property
     def _fractional(self) -> bool:
-        """Whether the response of a family of counts is not whole numbers."""
-        y = self.model.rows.y
-        return isinstance(self.family, Poisson | NegativeBinomial) and not bool((y == y.round()).all())
+        """Whether the response of a family of counts is not whole numbers; of shares, times trials or weights."""
+        y = np.asarray(self.model.rows.y.double().cpu())
+        if isinstance(self.family, Binomial):
+            y = y * self._n_trials * self._var_weights
+            return bool((np.abs(y - y.round()) > WHOLE * (1 + y)).any())
+        return isinstance(self.family, Poisson | NegativeBinomial) and bool((y != y.round()).any())

@@ -15,15 +15,18 @@ COLOURS = (BLUE, VERMILION, GREEN, PURPLE, ORANGE, SKY)
 GREY = "#8C8C8C"
 
 
-def new_axes(ax: Any, figsize: tuple[float, float] = (6.4, 4.2), columns: int = 1) -> Any:
-    """The Axes given, or those of a new figure. pyplot is asked only for the latter."""
+def new_axes(ax: Any, figsize: tuple[float, float] = (6.4, 4.2), columns: int = 1, layout: str = "constrained") -> Any:
+    """The Axes given, or those of a new figure. pyplot is asked only for the latter.
+
+    Figures that are returned under statsmodels' names have a tight layout, for which scripts ask once more.
+    """
     if ax is not None:
         return ax
     try:
         from matplotlib import pyplot as plt
     except ImportError as error:
         raise ImportError("plots need matplotlib: pip install 'torchmle[plots]'") from error
-    return plt.subplots(1, columns, figsize=figsize, layout="constrained")[1]
+    return plt.subplots(1, columns, figsize=figsize, layout=layout)[1]
 
 
 def label_axes(ax: Any, x: str, y: str) -> None:

@@ -48,7 +48,7 @@ def plot_influence(
         if criterion == "cooks"
         else np.abs(influence.summary_frame()["dffits_internal"].to_numpy())
     )
-    ax = new_axes(ax)
+    ax = new_axes(ax, layout="tight")
     area = LARGEST * np.nan_to_num(size) / max(float(np.nanmax(size)), np.finfo(float).tiny)
     ax.scatter(leverage, residual, s=area, color=BLUE, alpha=0.5, edgecolors="white")
     ax.axhline(0.0, color=GREY, linewidth=1)
@@ -92,7 +92,7 @@ def plot_index(
         if idx is None:
             raise ValueError(f"{y_var!r} has a value for each parameter; say which by idx=")
         values, label = values[:, idx], f"{label} of {influence.results.names[idx]}"
-    ax = new_axes(ax)
+    ax = new_axes(ax, layout="tight")
     rows = np.arange(len(values))
     ax.vlines(rows, 0, values, color=BLUE, linewidth=1)
     ax.plot(rows, values, "o", color=BLUE, markersize=3.5)

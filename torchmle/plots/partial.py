@@ -55,7 +55,7 @@ def _against_column(results: Any, focus: Any, values: Any, label: str, ax: Any) 
 
 def _cloud(x: Any, y: Any, x_label: str, y_label: str, ax: Any) -> Any:
     """Points with labelled axes."""
-    ax = clean(new_axes(ax))
+    ax = clean(new_axes(ax, layout="tight"))
     points(ax, np.asarray(x), np.asarray(y))
     label_axes(ax, x_label, y_label)
     return ax.figure

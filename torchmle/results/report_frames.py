@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -50,7 +50,7 @@ def summarize_frames(
     tables = [_in_two_columns(facts(results, yname)), *parameter_frames(results, xname, alpha)]
     left, right = results.diagnostics()
     if left:
-        tables.append(_in_two_columns([(label, _diagnostic(label, value)) for label, value in (*left, *right)]))
+        tables.append(_in_two_columns([_diagnostic(label, value) for label, value in (*left, *right)]))
     return FrameSummary(
         title or f"Results: {MODELS.get(name, name)}", tables, results.notes(), results.problems(), float_format
     )
@@ -107,6 +107,7 @@ def _in_two_columns(pairs: Sequence[tuple[str, str]]) -> pd.DataFrame:
     return pd.DataFrame([[*one, *other] for one, other in zip(pairs[:half], right, strict=True)])
 
 
-def _diagnostic(label: str, value: Any) -> str:
-    how: Callable[[Any], str] = (lambda v: f"{v:.0f}") if label.startswith("Cond") else (lambda v: f"{v:.3f}")
-    return how(value) if isinstance(value, float) else header_value(label, value)
+def _diagnostic(label: str, value: Any) -> tuple[str, str]:
+    if label == "Cond. No.":
+        return "Condition No.:", f"{value:.0f}"
+    return label, f"{value:.3f}" if isinstance(value, float) else header_value(label, value)

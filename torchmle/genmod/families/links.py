@@ -1,0 +1,3 @@
+"""Links, by statsmodels' names."""
+
+from ...families.links import *  # noqa: F403
