@@ -105,7 +105,4 @@ def variable_levels(design: Design, column: pd.Series) -> tuple[Hashable, ...] |
 def constant_like(values: Any, value: Any) -> pd.Series:
     """A column that is one value throughout, of the type of another column where that can hold it."""
     index = values.index if isinstance(values, pd.Series) else pd.RangeIndex(len(values))
-    column = pd.Series([value] * len(index), index=index)
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        return column.astype(values.dtype)
-    return column
+    return pd.Series(value, index=index, dtype=values.dtype if isinstance(values.dtype, pd.CategoricalDtype) else None)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,7 +19,7 @@ from ..summary import Summary, coefficient_table
 from ..sums import row_map
 from .distributions import critical_value, two_sided
 from .effects import METHODS, Effect, contrast_effects
-from .margins import HEADERS, effects_of, estimate
+from .margins import HEADERS, effects_of, estimates
 from .points import Point, positioned
 from .variables import Contrast, MatrixVariables, Move, Moving, Setting, Slope
 
@@ -162,16 +162,15 @@ def get_margeff(
     point = _point(results, known, at, atexog, constant)
     options = {"method": method, "at": at}
     if at == "all":
-        found = [_of_rows(effects_of(results, known, point, move, which, method), point.data) for move in moves]
-        effects = np.stack(found, 1)
+        found = _of_rows(effects_of(results, known, point, moves, which, method), point.data)
+        effects = found.reshape(len(found), len(moves), -1)
         return ColumnMargins(results, effects[..., 0] if effects.shape[2] == 1 else effects, None, names, options)
-    averages = [estimate(results, known, point, move, which, method) for move in moves]
-    effects, covariance = _collected(results, averages)
+    effects, covariance = _collected(results, estimates(results, known, point, moves, which, method))
     return ColumnMargins(results, effects, covariance, names, options)
 
 
-def _of_rows(effects: Callable[[Data], list[Effect]], data: Data) -> Array:
-    """Effects of each row, (n, J)."""
+def _of_rows(effects: Callable[[Data], Iterator[Effect]], data: Data) -> Array:
+    """Effects of each row, one after the other."""
     return row_map(lambda block: torch.stack([effect.value for effect in effects(block)], 1), data).numpy()
 
 

@@ -12,7 +12,7 @@ Definitions as in R's marginaleffects (avg_slopes, avg_comparisons) and Stata's 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -157,8 +157,7 @@ def margins(
     moves = known.moves([variables] if isinstance(variables, str) else variables, contrast, method)
     labels, values, gradients = [], [], []
     for point in points(results, known, at, arguments):
-        for move in moves:
-            value, gradient = estimate(results, known, point, move, which, method)
+        for move, (value, gradient) in zip(moves, estimates(results, known, point, moves, which, method), strict=True):
             labels += _labels(results, point, move, len(value))
             values.append(value)
             gradients.append(gradient)
@@ -167,20 +166,22 @@ def margins(
     return Margins(results, pd.DataFrame(labels), np.concatenate(values), np.concatenate(gradients), method, words, df)
 
 
-def estimate(
-    results: Results, known: Variables, point: Point, move: Move, which: str, method: str
-) -> tuple[Array, Array]:
-    """Effects of one move at one point and their gradients; for each outcome, and of single rows one by one."""
-    model, effects = results.model, effects_of(results, known, point, move, which, method)
+def estimates(
+    results: Results, known: Variables, point: Point, moves: Sequence[Move], which: str, method: str
+) -> list[tuple[Array, Array]]:
+    """For each move at one point its effects (J,) and their gradients (J, k): one of each outcome, and of single rows each."""
+    if not moves:
+        raise ValueError("the model has a constant and nothing else, so there is no variable to take effects of")
+    model, effects = results.model, effects_of(results, known, point, moves, which, method)
     if point.rows is not None:  # each row by itself
 
         def each(block: Data) -> Tensor:
-            found = effects(block)
-            return torch.stack([torch.cat([e.value[:, None], e.gradients(model)], 1) for e in found], 1)
+            numbers = [torch.cat([e.value[:, None], e.gradients(model)], 1) for e in effects(block)]
+            return torch.stack(numbers, 1)
 
         rows = row_map(each, point.data).numpy()
-        rows = rows.reshape(-1, rows.shape[-1])
-        return rows[:, 0], rows[:, 1:]
+        apart = [part.reshape(-1, part.shape[-1]) for part in np.split(rows, len(moves), axis=1)]
+        return [(part[:, 0], part[:, 1:]) for part in apart]
 
     def totals(block: Data) -> tuple[Tensor, Tensor, Tensor]:
         weights = block.get("freq_weights")
@@ -189,17 +190,24 @@ def estimate(
         return torch.stack([s for s, _ in sums]), torch.stack([g for _, g in sums]), weights.sum()
 
     value, gradient, weight = row_sums(totals, point.data)
-    return (value / weight).numpy(), (gradient / weight).numpy()
+    parts = [np.split((total / weight).numpy(), len(moves)) for total in (value, gradient)]
+    return list(zip(*parts, strict=True))
 
 
 def effects_of(
-    results: Results, known: Variables, point: Point, move: Move, which: str, method: str
-) -> Callable[[Data], list[Effect]]:
-    """The effects of one move at the rows of a block of a point."""
+    results: Results, known: Variables, point: Point, moves: Sequence[Move], which: str, method: str
+) -> Callable[[Data], Iterator[Effect]]:
+    """The effects of some moves at the rows of a block of a point, made one after the other."""
     fit, device = results.fit, point.data.device
     undetermined = torch.zeros_like(fit.z, dtype=torch.bool) if fit.separation is None else fit.separation.undetermined
     setting = Setting(results.model, fit.z.to(device), which, method, undetermined.to(device))
-    return lambda block: move.effects(setting, block, known.moving(block, point.frame_of(block)))
+
+    def effects(block: Data) -> Iterator[Effect]:
+        moving = known.moving(block, point.frame_of(block))
+        for move in moves:
+            yield from move.effects(setting, block, moving)
+
+    return effects
 
 
 def _labels(results: Results, point: Point, move: Move, count: int) -> list[dict[str, Any]]:
