@@ -425,7 +425,7 @@ def test_mistakes_in_columns_effects():
 
 
 def test_a_constant_alone_has_no_effects():
-    res = smf.poisson("y ~ 1", pd.DataFrame({"y": [0, 1, 3, 2]})).fit(disp=False)
+    res = tm.Poisson.from_formula("y ~ 1", pd.DataFrame({"y": [0, 1, 3, 2]})).fit(disp=False)
     for effects in (res.margins, res.get_margeff):
         with pytest.raises(ValueError, match="no variable to take effects of"):
             effects()
