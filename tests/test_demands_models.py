@@ -261,6 +261,36 @@ def test_c2_every_row_a_cluster_is_hc0(df):
         assert "8 clusters" in text and "small-sample factor" in text and "normal distribution" in text
 
 
+@pytest.mark.parametrize("convention", ["statsmodels", "R", "stata", "none"])
+@pytest.mark.parametrize("name", ["ols", "logit", "poisson", "gamma"])
+def test_c2_the_summary_says_factor_clusters_and_degrees_of_freedom(df, name, convention):
+    res, raw = WEIGHTED[name](df), None
+    res, raw = (
+        res.with_covariance("cluster", {**CLUSTERS, "convention": each}, use_t=True) for each in (convention, "none")
+    )
+    text = " ".join(str(res.summary()).split())
+    assert "8 clusters" in text and "tests by Student's t, 7 degrees of freedom" in text and res.df_inference == 7
+    factor = 8 / 7 if convention in ("R", "stata") else 8 / 7 * 59 / 58
+    factor = 8 / 7 * 59 / 58 if name == "ols" else factor
+    if convention == "none":
+        assert "no small-sample factor" in text
+        return
+    assert f"small-sample factor of {convention}, {factor:.6g}" in text
+    if convention != "R" or name != "gamma":  # R's bread is the expected information
+        close(res.cov_params(), factor * raw.cov_params(), 1e-9)
+
+
+def test_c2_petersens_standard_errors():
+    """Stata: reg y x, cluster(firmid) and cluster(year), as on Petersen's page (Petersen 2009)."""
+    data = corpus.frame("ols_petersen_cluster")
+    res = tm.OLS.from_formula("y ~ x", data).fit()
+    close(res.params, [0.0296797, 1.034833], 2e-6)
+    for groups, expected in (("firm", [0.0670127, 0.0505957]), ("year", [0.0233867, 0.0333889])):
+        for convention in ("stata", "statsmodels", "R"):
+            found = res.with_covariance("cluster", {"groups": groups, "convention": convention})
+            close(found.bse, expected, 2e-6)
+
+
 WEIGHTED = {
     "logit": lambda data, **k: logit("yb ~ x", data, **k),
     "poisson": lambda data, **k: poisson("yp ~ x", data, **k),
@@ -325,8 +355,12 @@ def test_c4_analytic_weights_where_a_model_has_them(df):
 def test_c4_precisions_are_weighted_least_squares(df):
     gaussian = glm("yn ~ x + z", df, F.Gaussian(), var_weights="w")
     squares = tm.WLS.from_formula("yn ~ x + z", df, weights="w").fit()
-    close(gaussian.params, squares.params)
-    close(gaussian.bse, squares.bse)
+    for name in ("params", "bse", "llf", "scale", "df_resid", "aic"):
+        close(getattr(gaussian, name), getattr(squares, name))
+    for kind, options in (("HC0", {}), ("HC1", {}), ("HC3", {}), ("HC2", {})):
+        close(gaussian.with_covariance(kind, options).bse, squares.with_covariance(kind, options).bse)
+    many = glm("yn ~ x + z", df.assign(w=7 * df["w"]), F.Gaussian(), var_weights="w")  # precisions have no unit either
+    close(many.bse, squares.bse)
 
 
 def test_c5_criteria_of_two_conventions(df):
@@ -345,6 +379,25 @@ def test_c5_criteria_of_two_conventions(df):
         assert bic is None or found["bic"] == pytest.approx(bic, rel=1e-9)
         close(res.aic, 2 * 3 - 2 * res.llf)  # statsmodels': Pearson's scale, which is not counted
     close(glm("yg ~ x + z", df, GAMMA).llf, -78.165346, 1e-7)
+
+
+def test_c5_tables_state_the_rule(df):
+    """Wherever they print an AIC that leaves out an estimated dispersion, and nowhere else."""
+    rule = "AIC and BIC do not count the dispersion; R's, of information_criteria(count_scale=True), do"
+
+    def said(table):
+        return rule in " ".join(str(table).split())
+
+    squares = tm.OLS.from_formula("yn ~ x + z", df).fit()
+    for res in (squares, squares.with_covariance("HC1"), glm("yg ~ x", df, GAMMA), glm("yn ~ x", df, F.Gaussian())):
+        assert said(res.summary2()) and str(res.summary2()).count("count_scale") == 1
+        assert said(res.summary()) == ("AIC:" in str(res.summary()))
+    normal = tm.Normal.from_formula("yn ~ x + z", df).fit()
+    for res in (poisson("yp ~ x", df), glm("yp ~ x", df, F.Poisson()), normal):
+        assert not said(res.summary()) and not said(res.summary2())
+    counted = squares.information_criteria(count_scale=True)
+    close([counted["aic"], counted["bic"]], [squares.aic + 2, squares.bic + np.log(60)])
+    close([counted["aic"], counted["bic"]], [normal.aic, normal.bic])  # where sigma is a parameter it is always counted
 
 
 def test_c6_intervals_of_new_rows(df, new):
@@ -524,6 +577,11 @@ def test_c12_the_global_test_is_walds_where_errors_are_robust(df):
         assert "LLR p-value" not in text and printed == pytest.approx(pvalue, rel=1e-4)
         with pytest.raises(ValueError, match="wald_test, or force=True"):
             res.lr_test(smaller)
+        by_t = res.with_covariance("cluster", CLUSTERS, use_t=True)  # as the table's t: G - 1 degrees of freedom
+        joint = by_t.f_test("x = 0, z = 0")
+        printed = float(str(by_t.summary()).split("F p-value:")[1].split()[0])
+        assert joint.df_denom == by_t.t_test("x = 0").df_denom == by_t.df_inference == df["g"].nunique() - 1
+        assert printed == pytest.approx(float(joint.pvalue), rel=1e-3)
     assert "LLR p-value" in str(logit("yb ~ x + z", df).summary())
 
 

@@ -39,7 +39,7 @@ def summarize(
         warnings=results.problems(),
         bottom_left=header_pairs(bottom_left),
         bottom_right=header_pairs(bottom_right),
-        notes=results.notes(),
+        notes=[*results.notes(), *(criteria_notes(results) if "AIC:" in dict(right) else [])],
     )
 
 
@@ -105,6 +105,14 @@ def overall_note(results: Results) -> list[str]:
     kind, statistic, df, pvalue = results._overall
     law = f"F({df:g}, {results.df_inference:g})" if kind == "F" else f"chi2({df:g})"
     return [f"Wald test of all slopes: {law} = {statistic:.5g}, p-value {pvalue:.4g}"]
+
+
+COUNTED = "AIC and BIC do not count the dispersion; R's, of information_criteria(count_scale=True), do"
+
+
+def criteria_notes(results: Results) -> list[str]:
+    """Which parameters the printed criteria count, where conventions differ: a dispersion estimated beside the likelihood."""
+    return [COUNTED] if results.estimates_dispersion and not results.is_quasi else []
 
 
 def quasi_notes(fractional: bool, scale: float = 1.0) -> list[str]:

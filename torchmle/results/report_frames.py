@@ -11,6 +11,7 @@ import pandas as pd
 
 from ..summary import FrameSummary, header_value
 from ..summary.numbers import interval_headers
+from .report import criteria_notes
 
 if TYPE_CHECKING:
     from .results import Results
@@ -51,9 +52,8 @@ def summarize_frames(
     left, right = results.diagnostics()
     if left:
         tables.append(_in_two_columns([_diagnostic(label, value) for label, value in (*left, *right)]))
-    return FrameSummary(
-        title or f"Results: {MODELS.get(name, name)}", tables, results.notes(), results.problems(), float_format
-    )
+    notes = [*results.notes(), *criteria_notes(results)]  # AIC is among these facts of all models
+    return FrameSummary(title or f"Results: {MODELS.get(name, name)}", tables, notes, results.problems(), float_format)
 
 
 def facts(results: Any, yname: str | None = None) -> list[tuple[str, str]]:
