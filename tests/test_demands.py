@@ -461,8 +461,11 @@ def test_d2_levels(df):
     new = df.iloc[:4].assign(f=["low", "absent", "mid", "absent"])
     for fitted, rows, gone in ((res, new, [1, 3]), (crossed, new, [1, 3]),
                             (floors, df.iloc[:3].assign(x=[*df["x"][:2], 99.5]), [2])):  # fmt: skip
-        with pytest.raises(FormulaError, match=r"has level .*(2 rows|row)"):
+        name = "np.floor" if fitted is floors else "'f'"
+        level, lost = ("99", "(row 2)") if fitted is floors else ("'absent'", "(2 rows: 1, 3)")
+        with pytest.raises(FormulaError, match="has level") as caught:
             fitted.predict(rows)
+        assert name in str(caught.value) and level in str(caught.value) and lost in str(caught.value)
         found = fitted.predict(rows, unseen="nan").isna()
         assert list(np.flatnonzero(found)) == gone
 
@@ -568,7 +571,11 @@ def test_d8_transforms_remember(df):
     part = df[10:25]
     close(res.predict(part), means(res)[10:25], 1e-10)
     holes = MODELS["ols"](" ~ standardize(x)", df.assign(x=df["x"].where(df.index != 0)))
-    assert holes.nobs == 59
+    column = holes.model.exog[:, 1]
+    assert holes.nobs == 59 and abs(column.mean()) < 1e-14 and column.std() == pytest.approx(1, rel=1e-13)
+    found = holes.predict(df.assign(x=df["x"].where(df.index != 0)))
+    assert np.isnan(found[0])
+    close(found[1:], means(holes), 1e-12)
     for rows in (df[10:25], df[:1], df[::-1][3:7]):
         for term in (
             "center(x)",

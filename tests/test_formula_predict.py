@@ -40,7 +40,7 @@ def test_levels_outside_the_cuts_are_nan_not_the_last_level(df):
 def test_unseen_levels(df):
     rows = build("y ~ g*x", df)
     new = df.iloc[:5].assign(g=["a", "d", "b", "d", "e"])
-    message = r"variable 'g' has level 'd' \(rows r1, r3\) that was not in the data.*; known levels: a, b, c"
+    message = r"variable 'g' has level 'd' \(2 rows: r1, r3\) that was not in the data.*; known levels: a, b, c"
     with pytest.raises(FormulaError, match=message):
         rows.design.rows(new)
     lenient = x_of(rows.design.rows(new, unseen="nan"))

@@ -8,6 +8,7 @@ import re
 
 import numpy as np
 import pandas as pd
+import patsy
 import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
@@ -16,7 +17,14 @@ from problems import means
 from reference import corpus
 
 import torchmle as tm
-from torchmle.errors import ConvergenceWarning, FormulaError, HessianInversionWarning, PrecisionWarning, ValueWarning
+from torchmle.errors import (
+    ConvergenceWarning,
+    FormulaError,
+    HessianInversionWarning,
+    PrecisionWarning,
+    RankWarning,
+    ValueWarning,
+)
 from torchmle.fitting.starts import total_weight
 
 
@@ -481,6 +489,52 @@ def test_t32_columns_keep_their_places(df):
     close(collinear.predict(new), plain.predict(new), 1e-9)
 
 
+@pytest.mark.parametrize(
+    "formula",
+    [
+        "a * b * x",
+        "x + a * b + x:a",
+        "x:a + z:b + a:b",
+        "a:x:b + z",
+        "C(b) * C(a) + np.exp(z) - 1",
+        "x * a - 1 + bs(z, df=4):b",
+    ],
+)
+def test_t32_products_of_factors_and_numbers_keep_their_columns(df, formula):
+    """Every column of the design is patsy's, under its name; predictions hold with rows and columns in any order."""
+    data = df.assign(a=np.where(df["g"] < 2, "o", np.where(df["g"] < 5, "e", "u")), b=np.where(df["w"] > 3, "h", "l"))
+    data["b"] = np.where(df["w"] == 1, "m", data["b"])
+    res, theirs = ols(f"yn ~ {formula}", data, rank="drop"), patsy.dmatrix(formula, data, return_type="dataframe")
+    assert res.names == list(theirs.columns) and len(res.names) > 6 and not res.dropped_columns
+    close(res.model.exog, theirs, 1e-12)
+    best, *_ = np.linalg.lstsq(theirs.to_numpy(), df["yn"].to_numpy(), rcond=None)
+    np.testing.assert_allclose(res.params, best, rtol=1e-7, atol=1e-8)
+    for new in (data[::-1], data.sample(frac=1, random_state=4)[data.columns[::-1]], data[3:9]):
+        np.testing.assert_allclose(res.predict(new), (theirs @ best)[new.index], rtol=1e-8, atol=1e-9)
+    fewer = tm.OLS.from_formula(f"yn ~ {formula}", data, drop_cols=[res.names[2], res.names[-3]])
+    close(fewer.exog, theirs.drop(columns=[res.names[2], res.names[-3]]), 1e-12)
+    close(fewer.fit().predict(data[::-1]), fewer.fit().predict()[::-1], 1e-12)
+
+
+@pytest.mark.parametrize("tail", ["z + twice + a", "twice:a + z + x:a", "zero + z + twice"])
+@pytest.mark.parametrize("made", ["ols", "poisson"])
+def test_t32_columns_left_out_do_not_move_the_others(df, tail, made):
+    """Of new rows, in which the left-out columns are no longer combinations of the others, these count nothing."""
+    data = df.assign(a=np.where(df["g"] % 2, "o", "e"), twice=2 * df["x"] + 1, zero=0.0)
+    fit = {"ols": lambda tail: ols(f"yn ~ {tail}", data), "poisson": lambda tail: count(f"yp ~ {tail}", data)}[made]
+    with pytest.warns(RankWarning):
+        res = fit(f"x + {tail}")
+    assert res.dropped_columns
+    new = data[::-1].assign(z=1.0, x=np.arange(60) / 60)
+    new = new.assign(twice=2 * new["x"] + 1)
+    matrix = np.asarray(patsy.build_design_matrices([patsy.dmatrix(f"x + {tail}", data).design_info], new)[0])
+    used = res.params.notna().to_numpy()
+    eta = matrix[:, used] @ res.params.dropna().to_numpy()
+    for rows in (new, new[new.columns[::-1]]):
+        close(res.predict(rows, which="linear"), eta, 1e-9)
+    close(res.model.exog[:, used] @ res.params.dropna().to_numpy(), res.predict(which="linear"), 1e-9)
+
+
 @pytest.mark.parametrize("how", ["name", "series", "array"])
 def test_t33_predictions_of_the_training_rows_are_the_fitted_values(df, how):
     """Which are those of the coefficients, offset and exposure, whatever the order of rows and columns."""
@@ -571,6 +625,22 @@ def test_t38_a_diagonal_covariance_has_a_hessian():
     variances = np.array([1.0, 9.0])
     close(np.asarray(res.bse)[[2, 4]], variances * math.sqrt(2 / 20), 1e-10)
     close(np.asarray(res.bse)[3], math.sqrt(9 / 20), 1e-10)
+
+
+def test_t38_rows_that_are_met_exactly_have_a_hessian():
+    """The length of a residual of zero has no second derivative; its square has."""
+    corners = np.array([[1.0, 1, 1], [1, -1, -1], [-1, 1, -1], [-1, -1, 1]]) * [1.0, 3.0, 0.5]
+    y = np.concatenate([np.repeat(corners, 4, axis=0), np.zeros((9, 3))])
+    n, variances = 25, np.array([1.0, 9.0, 0.25]) * 16 / 25
+    model = tm.MVNormal(y)
+    at = np.concatenate([np.zeros(3), np.diag(variances)[np.tril_indices(3)]])
+    spread = np.outer(variances, variances)[np.tril_indices(3)] * np.array([2, 1, 2, 1, 1, 2]) / n
+    np.testing.assert_allclose(
+        -model.hessian(at), np.diag(1 / np.concatenate([variances / n, spread])), rtol=1e-10, atol=1e-9
+    )
+    res = model.fit()
+    assert res.converged
+    close(res.bse**2, np.concatenate([variances / n, spread]), 1e-9)
 
 
 @pytest.mark.parametrize("method", ["newton", "l-bfgs", "bfgs"])

@@ -83,9 +83,10 @@ class Factor:
             return np.where(codes == UNSEEN, MISSING, codes)
         level = coded.levels[coded.codes[strange[0]]]
         rows = variables.index[coded.codes == coded.levels.index(level)]
+        where = at_rows(rows) if len(rows) == 1 else f"{len(rows)} rows: {shorten(rows)}"
         declared = ", only declared as a category," if level in self.unused else ""
         raise FormulaError(
-            f"variable {self.bare or self.name!r} has level {level!r} ({at_rows(rows)}) that was not{declared} in the "
+            f"variable {self.bare or self.name!r} has level {level!r} ({where}) that was not{declared} in the "
             "data the model was fitted on and does not match any of the expected levels; "
             f"known levels: {shorten(levels, 20)}"
         )
