@@ -490,24 +490,6 @@ def test_deep_paths_of_statsmodels(path, names):
     assert all(hasattr(module, name) and hasattr(peer, name) for name in names.split())
 
 
-def test_ways_to_statsmodels_numbers():
-    """Of docs/differences.md: working residuals of binomial counts, predictions that leave the exposure out."""
-    draw = np.random.default_rng(4)
-    x = sm.add_constant(draw.normal(size=(60, 1)))
-    trials, exposure = draw.integers(2, 9, size=60), draw.uniform(0.5, 2, size=60)
-    counts = draw.binomial(trials, 0.4)
-    both = np.column_stack([counts, trials - counts])
-    ours, theirs = tm.GLM(both, x, tm.families.Binomial()).fit(), sm.GLM(both, x, sm.families.Binomial()).fit()
-    np.testing.assert_allclose(ours.resid_working * trials**2, theirs.resid_working, rtol=1e-6)
-    ours = tm.Poisson(counts, x, exposure=exposure).fit(disp=0)
-    theirs = sm.Poisson(counts, x, exposure=exposure).fit(disp=0)
-    frame = ours.get_prediction(x, exposure=1).summary_frame()
-    np.testing.assert_allclose(frame, theirs.get_prediction().summary_frame(), rtol=1e-6)
-    np.testing.assert_allclose(ours.get_prediction().predicted, ours.predict(), rtol=1e-12)
-    pair = theirs.info_criteria("gbic")
-    np.testing.assert_allclose([ours.info_criteria("gbic"), ours.info_criteria("gbicp")], pair, rtol=1e-6)
-
-
 SINGLE = {
     "OLS": lambda s, x, y: s.OLS(1.0 * y, x).fit(),
     "GLM": lambda s, x, y: s.GLM(y, x, s.families.Poisson()).fit(),
