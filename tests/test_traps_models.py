@@ -47,14 +47,14 @@ FITS = {
 each_fit = pytest.mark.parametrize("name", FITS)
 
 
-def tests_of(*files):
+def names_in(*files):
     return [name for file in files for name in re.findall(
         r"^def test_(\w+)", Path(__file__).with_name(file).read_text(), re.MULTILINE)]  # fmt: skip
 
 
 def test_every_trap_has_a_test():
     """T1 to T44, by number at the head of a name: ``test_t07_...`` or ``test_7_...``, ``test_t19_and_t20_...``."""
-    names = tests_of("test_traps.py", "test_glm_traps.py", "test_traps_models.py")
+    names = names_in("test_traps.py", "test_glm_traps.py", "test_traps_models.py")
     heads = [re.match(r"t?(\d{1,2})_(?:and_t(\d{1,2})_)?", name) for name in names]
     numbers = {int(number) for head in heads if head for number in head.groups() if number}
     assert numbers == set(range(1, 45))
@@ -62,7 +62,7 @@ def test_every_trap_has_a_test():
 
 def test_every_demand_has_a_test():
     """A9, B1 to B11, C1 to C12, D1 to D5 and D8, E1 to E5, by the head of a name: ``test_b3_...``."""
-    names = tests_of("test_demands.py", "test_demands_models.py", "test_demands_scale.py", "test_glm_traps.py")
+    names = names_in("test_demands.py", "test_demands_models.py", "test_demands_scale.py", "test_glm_traps.py")
     heads = {head[1] for name in names if (head := re.match(r"([a-e]\d{1,2})_", name))}
     counts = {"b": range(1, 12), "c": range(1, 13), "d": (1, 2, 3, 4, 5, 8), "e": range(1, 6)}
     assert heads >= {"a9", *(f"{letter}{number}" for letter, numbers in counts.items() for number in numbers)}
