@@ -28,7 +28,7 @@ from .optim import Optimum, Status, Step
 if TYPE_CHECKING:
     from .results import Results
 
-FORMAT = 2
+FORMAT = 3
 HELD = ("fixed", "dropped", "boundary", "tied", "spanned", "infinite")  # kinds of entries of theta, in their order
 
 

@@ -249,6 +249,10 @@ class LikelihoodModel(Derivatives, Names, Model):
         """The maximum over free coordinates; models with a closed form override it."""
         return maximize(objective, start, method, **options)
 
+    def separated(self, fit: Fit) -> Fit:
+        """A fit, or its limit where rows are predicted perfectly."""
+        return separation.resolve(fit)
+
     def fit(
         self,
         start_params: Any = None,
@@ -326,7 +330,7 @@ class LikelihoodModel(Derivatives, Names, Model):
         seconds = time.perf_counter() - started
         searched = {"start_params": start_params, "maxiter": maxiter, "tol": tol, **told.settings}
         settings = {"controls": searched, "constraints": restrictions.constraints}
-        fit = separation.resolve(Fit(model, objective.coordinates, optimum, seconds, settings))
+        fit = model.separated(Fit(model, objective.coordinates, optimum, seconds, settings))
         results = model.results_class(fit, covariance, use_t)
         results.announce(self.default_disp if disp is None else disp)
         return results

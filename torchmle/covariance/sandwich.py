@@ -27,9 +27,9 @@ def bread(fit: Fit, expected: bool = False) -> Tensor:
 
 def expected_bread(fit: Fit) -> Tensor:
     """Inverse of the expected information in z, zero for what is held, (k, k)."""
-    coordinates = fit.coordinates
-    information = coordinates.free_hessian(fit.model.expected_information(fit.z))
-    return coordinates.spread(fit.model.invert_information(information, coordinates, fit.z, expected=True).matrix)
+    coordinates, model = fit.coordinates, fit.informative
+    information = coordinates.free_hessian(model.expected_information(fit.z))
+    return coordinates.spread(model.invert_information(information, coordinates, fit.z, expected=True).matrix)
 
 
 def meat(fit: Fit, leverage_power: float = 0.0, expected: bool = False) -> Tensor:

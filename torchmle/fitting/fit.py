@@ -33,6 +33,8 @@ class Fit:
         What `fit` was told besides how to search: the dispersion to use, for instance.
     separation : Separation or None
         Which rows are predicted perfectly and what that leaves without a finite estimate.
+    others : LikelihoodModel or None
+        The model of the other rows, where some are held at the edge of the domain and have no information.
     """
 
     model: LikelihoodModel
@@ -41,6 +43,7 @@ class Fit:
     seconds: float
     settings: Mapping[str, Any] = field(default_factory=dict)
     separation: Separation | None = None
+    others: LikelihoodModel | None = None
 
     @cached_property
     def z(self) -> Tensor:
@@ -55,7 +58,12 @@ class Fit:
     @cached_property
     def inverse(self) -> Inverse:
         """Inverse of the information in free coordinates, at unit dispersion."""
-        return self.model.invert(self.optimum, self.coordinates)
+        return self.informative.invert(self.optimum, self.coordinates)
+
+    @property
+    def informative(self) -> LikelihoodModel:
+        """The model of the rows that information comes from; mostly all."""
+        return self.others or self.model
 
     @cached_property
     def bread(self) -> Tensor:

@@ -22,7 +22,6 @@ from ..sums import row_map
 from .objective import Objective
 
 if TYPE_CHECKING:
-    from ..likelihood import LikelihoodModel
     from ..regression import RegressionModel
     from .fit import Fit
 
@@ -52,12 +51,18 @@ class Separation:
         Entries of theta that have no estimate in the limit: the infinite ones, and those that only occur with them.
     rows, of : int
         Rows predicted perfectly, of how many.
+    edge : Tensor (k,) or None
+        Entries of theta with a finite estimate at the edge of the model's domain.
+    settled : bool
+        Whether the other estimates are those of the other rows.
     """
 
     signs: Tensor
     undetermined: Tensor
     rows: int
     of: int
+    edge: Tensor | None = None
+    settled: bool = True
 
     @property
     def complete(self) -> bool:
@@ -66,12 +71,16 @@ class Separation:
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values for a file."""
-        return {"signs": self.signs.tolist(), "undetermined": self.undetermined.tolist(), "rows": [self.rows, self.of]}
+        edge = None if self.edge is None else self.edge.tolist()
+        return {"signs": self.signs.tolist(), "undetermined": self.undetermined.tolist(), "rows": [self.rows, self.of],
+                "edge": edge, "settled": self.settled}  # fmt: skip
 
     @classmethod
     def from_dict(cls, told: Mapping[str, Any]) -> Separation:
         """What `to_dict` wrote."""
-        return cls(torch.tensor(told["signs"]), torch.tensor(told["undetermined"]), *told["rows"])
+        edge = None if told["edge"] is None else torch.tensor(told["edge"])
+        rows, of = told["rows"]
+        return cls(torch.tensor(told["signs"]), torch.tensor(told["undetermined"]), rows, of, edge, told["settled"])
 
     def sentence(self, names: tuple[str, ...]) -> str:
         """What happened, in the names of theta's entries."""
@@ -82,14 +91,22 @@ class Separation:
         ]
         others = [name for name, gone, sign in zip(names, self.undetermined.tolist(), self.signs.tolist(), strict=True)
                   if gone and not sign]  # fmt: skip
+        edge = [] if self.edge is None else [name for name, at in zip(names, self.edge.tolist(), strict=True) if at]
         kind = "Perfect separation" if self.complete else "Quasi-complete separation"
         what = f"{self.rows} of {self.of} rows are predicted perfectly" if self.rows else "some outcomes are ruled out"
-        text = f"{kind}: {what} as parameters grow without limit, so there is no finite maximum."
+        how = "as parameters grow without limit, so there is no finite maximum"
+        if edge:
+            how = "at the edge of the model's domain, where the log-likelihood still rises"
+        text = f"{kind}: {what} {how}."
         text += f" Infinite estimates: {', '.join(ends)}." if ends else ""
+        text += f" Estimates at the edge: {', '.join(edge)}." if edge else ""
         text += f" Not determined: {', '.join(others)}." if others else ""
-        if not bool(self.undetermined.all()):
+        if not self.settled:
+            text += " The estimates are the best found within the domain; they have no standard errors there."
+        elif not bool((self.undetermined if self.edge is None else self.undetermined | self.edge).all()):
             text += " The other estimates and their standard errors are those of the limit."
-        return text + " Leave the columns out, combine levels, or use profile-likelihood intervals for them."
+        advice = "use a link that keeps means in their range" if edge else "use profile-likelihood intervals for them"
+        return f"{text} Leave the columns out, combine levels, or {advice}."
 
 
 class Constraints(NamedTuple):
@@ -116,9 +133,9 @@ def resolve(fit: Fit) -> Fit:
         They are, and the model was told to raise (`raise_on_perfect_prediction`).
     """
     model: Any = fit.model
-    if fit.optimum.status not in SUSPICIOUS or not _applies(model) or fit.coordinates.tied or fit.coordinates.spanned:
+    if fit.optimum.status not in SUSPICIOUS or not applies(fit):
         return fit
-    if fit.optimum.status is Status.ITERATION_LIMIT and float(_predictors(model, fit.z).abs().max()) < WANDERED:
+    if fit.optimum.status is Status.ITERATION_LIMIT and float(predictors(model, fit.z).abs().max()) < WANDERED:
         return fit
     found = [
         Found(rows, direction)
@@ -136,14 +153,17 @@ def resolve(fit: Fit) -> Fit:
     return limit
 
 
-def _applies(model: LikelihoodModel) -> bool:
+def applies(fit: Fit) -> bool:
+    """Whether the rows are looked at: they are all here, not too many, and reach theta by linear predictors alone."""
+    model: Any = fit.model
     data = model._rows
     if data is None or data.group is not None or model.linear or not hasattr(model, "eta_derivatives"):
         return False
-    return bool(data.x) and 0 < data.n * model.layout.size < LARGEST
+    few = 0 < data.n * model.layout.size < LARGEST
+    return bool(data.x) and few and not (fit.coordinates.tied or fit.coordinates.spanned)
 
 
-def _predictors(model: RegressionModel, z: Tensor) -> Tensor:
+def predictors(model: RegressionModel, z: Tensor) -> Tensor:
     """Linear predictors of all rows, (n, m)."""
     point = z.to(model.rows.device)
     return row_map(lambda block: torch.stack(model.eta(point, block), 1), model.rows)
@@ -170,7 +190,7 @@ def _of_predictor(model: RegressionModel, z: Tensor, j: int, basis: Tensor, othe
     """Rows that can only gain upwards, only downwards, or not at all when predictor j goes to infinity."""
     point, name = z.to(model.rows.device), model.layout.blocks[j].name
     moves = row_map(lambda block: _moves(model, point, block, j), model.rows)
-    x = _columns(model.rows, name) @ basis
+    x = columns_of(model.rows, name) @ basis
     up, down = moves[:, 0], moves[:, 1]
     one = (up ^ down).nonzero()[:, 0]
     sign = torch.where(up[one], 1.0, -1.0).to(torch.float64)
@@ -199,7 +219,7 @@ def _joint(model: Any, basis: Tensor) -> Constraints:
     signs = row_map(model.separating_rows, model.rows)  # (n, inequalities, m)
     n, each, _ = signs.shape
     one = torch.ones(n, 1, dtype=torch.float64)
-    x = {name: _columns(model.rows, name) for name in model.rows.x}
+    x = {name: columns_of(model.rows, name) for name in model.rows.x}
     weights = model.rows.get("freq_weights")
     counted = torch.ones(n, dtype=torch.bool) if weights is None else weights.cpu() > 0
     rows = torch.arange(n)[counted]
@@ -212,7 +232,7 @@ def _joint(model: Any, basis: Tensor) -> Constraints:
     return Constraints(basis.new_zeros(0, basis.shape[1]), unequal[said] @ basis, rows.repeat_interleave(each)[said])
 
 
-def _columns(data: Data, name: str) -> Tensor:
+def columns_of(data: Data, name: str) -> Tensor:
     """The design of a predictor, (n, k), on the CPU."""
     return row_map(lambda block: block.x[name].to(torch.float64), data)
 
@@ -241,7 +261,7 @@ def _limit(fit: Fit, found: list[Found]) -> Fit | None:
     basis = torch.eye(len(z), dtype=torch.float64) if coordinates.basis is None else coordinates.basis
     reduced = replace(coordinates, origin=z, basis=basis[:, keep], infinite=tuple(free[i] for i in pivots))
     found_again = maximize(Objective(model, reduced), reduced.phi(z), names=reduced.free_names(model.layout))
-    return replace(fit, coordinates=reduced, optimum=_combined(fit.optimum, found_again), separation=said)
+    return replace(fit, coordinates=reduced, optimum=combined(fit.optimum, found_again), separation=said)
 
 
 def pivoted_rows(flat: Tensor) -> list[int]:
@@ -258,7 +278,7 @@ def _far_out(fit: Fit, found: list[Found], phi: Tensor, direction: Tensor) -> Te
     along = fit.coordinates.z(phi + direction) - z
     slowest = min(float((rows.unequal[cone.strict] @ direction).min()) for rows, cone in found)
     moving = [j for j, block in enumerate(model.layout.blocks) if bool((along[block.reals] != 0).any())]
-    size = 2 * float(_predictors(model, z)[:, moving].abs().max())
+    size = 2 * float(predictors(model, z)[:, moving].abs().max())
     reached = None
     for margin in MARGINS:
         far = z + (margin + size) / slowest * along
@@ -269,11 +289,11 @@ def _far_out(fit: Fit, found: list[Found], phi: Tensor, direction: Tensor) -> Te
     return reached
 
 
-def _combined(first: Optimum, last: Optimum) -> Optimum:
-    """The second search as the end of the first; there is still no finite maximum."""
+def combined(first: Optimum, last: Optimum, status: Status = Status.DIVERGING) -> Optimum:
+    """The second search as the end of the first, with the first's status; there is still no maximum."""
     return replace(
         last,
-        status=Status.DIVERGING if last.converged else last.status,
+        status=status if last.converged else last.status,
         method=first.method,
         iterations=first.iterations + last.iterations,
         evaluations=first.evaluations + last.evaluations,

@@ -33,14 +33,23 @@ def undetermined(fit: Fit) -> NDArray[np.bool_]:
     return _entries(fit, 0 if fit.separation is None else fit.separation.undetermined).astype(bool)
 
 
+def at_the_edge(fit: Fit) -> NDArray[np.bool_]:
+    """Which reported entries rows at the edge of the domain hold where they are, (k,)."""
+    none = fit.separation is None or fit.separation.edge is None
+    return _entries(fit, 0 if none else fit.separation.edge).astype(bool)  # type: ignore[union-attr]
+
+
 def running_away(fit: Fit) -> NDArray[np.bool_]:
     """Which reported entries the search was still driving when it ended: without limit, or into an edge of the domain, (k,).
 
     All of them where there was no likelihood to start from, or its limit is known to be infinite.
     """
+    separation = fit.separation
+    if separation is not None and separation.edge is not None and separation.settled:
+        return _entries(fit, separation.edge).astype(bool)
     if fit.optimum.status in EVERYWHERE:
         return _entries(fit, 1).astype(bool)
-    if fit.optimum.status is not Status.DIVERGING or fit.separation is not None:
+    if fit.optimum.status is not Status.DIVERGING or separation is not None:
         return _entries(fit, 0).astype(bool)
     concerned = fit.optimum.concerned()
     return _entries(fit, [name in concerned for name in fit.model.layout.real_names]).astype(bool)

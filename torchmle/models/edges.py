@@ -17,6 +17,7 @@ from torch import Tensor
 from ..data import Data
 from ..families import Binomial, Family
 from ..fitting.columns import columns_times
+from ..fitting.edge_separation import End
 from ..fitting.objective import Objective
 from ..optim import Optimum, Status, maximize
 from ..optim.recession import interior
@@ -25,6 +26,8 @@ from ..sums import row_map, row_sums
 
 HEIGHTS = tuple(10.0**-power for power in range(10))
 STEPS = 50  # at each height
+FAR_OUT = 500.0  # linear predictor of a mean that is zero, or one, at infinity
+NEAR = 1e-4  # of a linear predictor to an end; a barrier leaves less
 BACK = (0.0, 0.5, 0.9, 0.99)  # of the way from a point inside to the edge
 
 
@@ -38,6 +41,13 @@ def edges(family: Family) -> tuple[float, float]:
     found = sorted(math.copysign(math.inf, end) if math.isnan(end) else end for end in ends.tolist())
     whole = math.isnan(float(ends[0])) or found[0] == found[1]  # the two halves of 1 / mu are no interval
     return (-math.inf, math.inf) if whole else (found[0], found[1])
+
+
+def ends(family: Family) -> list[End]:
+    """The ends of a family's range of means, each with its linear predictor."""
+    predictors = torch.tensor(edges(family), dtype=torch.float64)
+    means = family.link.transform(predictors).tolist()
+    return [End(*values) for values in zip(predictors.tolist(), means, (-1.0, 1.0), strict=True)]
 
 
 class Fenced:
@@ -98,11 +108,18 @@ class Fenced:
         return value.cpu(), coordinates.free_gradient(slope.cpu()), coordinates.free_hessian(bend.cpu())
 
 
+def _fence(end: End) -> float:
+    """The predictor at an end; a far one where that is infinite and its mean is not, so that no search goes on for ever."""
+    far = math.isinf(end.predictor) and math.isfinite(end.mean)
+    return end.sign * FAR_OUT if far else end.predictor
+
+
 def best_within(objective: Objective, start: Tensor, found: Optimum, family: Family) -> Optimum:
     """What a search that met an edge found, moved to the best point of the domain."""
     low, high = edges(family)
     if math.isinf(low) and math.isinf(high):
         return found
+    low, high = (_fence(end) for end in ends(family))
     x, iterations, evaluations = start, found.iterations, found.evaluations
     for height in HEIGHTS:
         fenced = Fenced(objective, low, high, height)
@@ -117,6 +134,22 @@ def best_within(objective: Objective, start: Tensor, found: Optimum, family: Fam
         found, x=x, value=value.item(), gradient=gradient, hessian=hessian, status=Status.EDGE,
         iterations=iterations, evaluations=evaluations,
     )  # fmt: skip
+
+
+def recovered(objective: Objective, lost: Optimum, family: Family) -> Optimum:
+    """What becomes of a search that lost its way inside the domain: the best point at an edge, or a maximum within."""
+    best = best_within(objective, lost.x, lost, family)
+    if best is lost or _at_an_end(objective, best.x, family):
+        return best
+    inside = maximize(objective, best.x, "newton", maxiter=STEPS, names=lost.names)
+    return replace(inside, method=lost.method) if inside.converged else lost
+
+
+def _at_an_end(objective: Objective, x: Tensor, family: Family) -> bool:
+    """Whether a row's linear predictor is at a finite end of its range."""
+    matrix, level = _predictors(objective)
+    eta = matrix @ x + level
+    return any(float((eta - end).abs().min()) < NEAR for end in edges(family) if math.isfinite(end))
 
 
 def start_within(objective: Objective, start: Tensor, family: Family) -> Tensor | None:

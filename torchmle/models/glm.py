@@ -20,6 +20,9 @@ from ..families import Binomial, Family, Gaussian, links
 from ..families.saving import describe, restore
 from ..fitting import starts
 from ..fitting.columns import linear_offset
+from ..fitting.edge_separation import at_the_edge
+from ..fitting.fit import Fit
+from ..fitting.maximum import LOST
 from ..fitting.objective import InUnits, Objective
 from ..formula import Design
 from ..optim import Optimum, Status, interruption
@@ -28,7 +31,7 @@ from ..parameters import Values
 from ..regression import RegressionModel
 from ..sums import row_sums
 from ..transforms import Identity
-from .edges import best_within, start_within
+from .edges import best_within, ends, recovered, start_within
 from .exposure import with_log_exposure
 from .glm_results import PERFECT, GLMResults
 from .glm_surface import GLMSurface, told_scale
@@ -230,6 +233,20 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
             found = best_within(used, start, replace(found, status=Status.EDGE), self.family)
         found = used.undone(found)
         return replace(found, method=method) if method == "irls" else found
+
+    def separated(self, fit: Fit) -> Fit:
+        found, limits = super().separated(fit), ends(self.family)
+        bounded = any(math.isfinite(end.predictor) for end in limits)
+        if not bounded or found.separation is not None or self.rows.group is not None:
+            return found
+        if found.optimum.status in LOST and found.optimum.status is not Status.EDGE:
+            objective = Objective(self, found.coordinates)
+            found = replace(found, optimum=recovered(objective, found.optimum, self.family))
+        if not (found.optimum.converged or found.optimum.status is Status.EDGE):
+            return found
+        return at_the_edge(
+            found, self.link.transform, limits
+        )  # a root is level at its end, so that a search may converge
 
     def _infeasible(self, objective: Objective, start: Tensor) -> bool:
         """Whether no parameters keep every row within the domain of the link."""

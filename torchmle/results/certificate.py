@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import torch
 
+from ..fitting.unbounded import at_the_edge
 from ..optim.verdict import MAX_CONDITION
 
 if TYPE_CHECKING:
@@ -84,7 +85,7 @@ def certify(results: Results) -> Certificate:
     def named(mask: object) -> tuple[str, ...]:
         return tuple(name for name, found in zip(results.names, mask, strict=True) if found)  # type: ignore[call-overload]
 
-    separated = named(results.undetermined)
+    separated = named(results.undetermined | at_the_edge(fit))
     return Certificate(
         converged=results.converged,
         status=optimum.status.name,
@@ -105,7 +106,8 @@ def certify(results: Results) -> Certificate:
 def _verdict(results: Results, separated: tuple[str, ...]) -> str:
     optimum, inverse = results.optim, results.fit.inverse
     if results.fit.separation is not None:
-        return f"No maximum at finite values: perfect prediction, along {', '.join(separated)}."
+        where = "inside the model's domain" if at_the_edge(results.fit).any() else "at finite values"
+        return f"No maximum {where}: perfect prediction, along {', '.join(separated)}."
     if not optimum.converged:
         return f"Not a maximum. {optimum.message}"
     if not inverse.definite:

@@ -106,7 +106,7 @@ class Estimates:
             return np.zeros(len(self.names), dtype=bool)
         free = [i for i in range(self.model.layout.size) if i not in held]
         none = (self.model.layout.jacobian(self.fit.theta)[:, free] == 0).all(1).numpy()
-        return none & ~self._dropped & ~self._at_boundary & ~self.undetermined
+        return none & ~self._dropped & ~self._at_boundary & ~self.undetermined & ~unbounded.at_the_edge(self.fit)
 
     @property
     def dropped_columns(self) -> list[str]:

@@ -90,4 +90,5 @@ def forget_rows(results: Any) -> None:
     groups_are_gone = choose(results.cov_type)
     vars(results).clear()
     vars(results).update(held, **kept, covariance=groups_are_gone)
+    vars(results.fit)["others"] = None
     results.model.forget_rows()
