@@ -448,9 +448,42 @@ def test_a_density_that_jumps_is_refused(low, high):
 
     rng = np.random.default_rng(0)
     draws = torch.as_tensor(rng.uniform(low, high, 300))
-    for support in by_numbers.supports(draws, float(draws.min()), float(draws.max())):
+    for support in by_numbers.supports(by_numbers.seen(draws)):
         found = by_numbers._continuous(lambda y: level(SimpleNamespace(mu=torch.zeros_like(y)), y), 1, support)
         assert np.isnan(float(found.mass))
+
+
+@each_user
+@pytest.mark.parametrize("how", ["load", "load twice", "remove_data", "saved without rows"])
+def test_distributions_by_numbers_outlive_the_rows(name, how, tmp_path):
+    """Least, largest, median and spread of the responses, by which the support is found, go with the result."""
+    model, _, draws = SCIPY[name]
+    df = user_frame(draws)
+    res, new = model.from_formula("y ~ x", df).fit(), df.iloc[:7].assign(x=lambda d: d["x"] + 0.1)
+    limits, dist = res.predict(new, interval="obs"), res.get_distribution(new)
+    res.save(tmp_path / "one")
+    if how in ("remove_data", "saved without rows"):
+        res.remove_data()
+        res.save(tmp_path / "two")
+    if how != "remove_data":
+        res = tm.load(tmp_path / ("two" if how == "saved without rows" else "one"), model=model)
+    if how == "load twice":
+        res.save(tmp_path / "two")
+        res = tm.load(tmp_path / "two", model=model)
+    assert not res.model.has_rows
+    close(res.predict(new, interval="obs"), limits, 1e-9)
+    for q in (0.01, 0.5, 0.9):
+        close(res.get_distribution(new).ppf(q), dist.ppf(q), 1e-9)
+    assert res.model.seen == by_numbers.seen(torch.as_tensor(df["y"].to_numpy()))
+
+
+def test_counts_outlive_the_rows(tmp_path):
+    df = user_frame(SCIPY["poisson"][2])
+    res = tm.Poisson.from_formula("y ~ x", df).fit(disp=False)
+    before = res.predict(df.iloc[:3], which="prob")
+    res.save(tmp_path / "fit", remove_data=True)
+    for after in (res, tm.load(tmp_path / "fit")):
+        close(after.predict(df.iloc[:3], which="prob"), before, 1e-12)
 
 
 def test_a_kink_is_no_jump():

@@ -53,6 +53,7 @@ class Model:
     habits: ClassVar[tuple[str, ...]] = ()  # keywords of statsmodels' that steer nothing here
     classes: ClassVar[bool] = False  # whether the response may be categories; they become codes 0, 1, ...
     prediction_arguments: ClassVar[tuple[str, ...]] = ()
+    remembered: ClassVar[tuple[str, ...]] = ("nobs", "k_constant")  # of the rows, once they are forgotten
     likelihood_of_params: ClassVar[bool] = False  # whether a subclass says its likelihood by loglike(params)
 
     def __init__(
@@ -198,7 +199,7 @@ class Model:
 
     def forget_rows(self) -> None:
         """Drop the rows, the frame and what was derived from them; names, counts and coordinates stay."""
-        kept = {name: getattr(self, name) for name in ("nobs", "k_constant")}
+        kept = {name: getattr(self, name) for name in self.remembered}
         for name in [name for name in vars(self) if isinstance(getattr(type(self), name, None), cached_property)]:
             del vars(self)[name]
         vars(self).update(kept, _rows=None, frame=None, index=None, kept=None)

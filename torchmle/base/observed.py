@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from ..data import Data
+from ..inference.by_numbers import Seen, seen
 from ..inference.gradients import gradients_of_rows, mean_gradients, response_gradients
 from ..inference.predictive import Predictive
 from ..inference.rows import new_rows
@@ -15,6 +17,11 @@ from ..parameters import Values
 
 class Observed:
     """What a model says of the responses it has seen, and of new ones."""
+
+    @cached_property
+    def seen(self: Any) -> Seen | None:
+        """What a file keeps of the responses; None where a row has several numbers."""
+        return seen(self.rows.y) if self.rows.y.ndim == 1 else None
 
     def frozen(self, p: Values, data: Data, scale: float) -> Any:
         """The distribution of each row's response as scipy freezes it; None for models that do not say theirs.

@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
@@ -185,11 +185,11 @@ def distribution_of(model: RegressionModel, eta: Tensor, rows: Data) -> Tabulate
     ValueError
         The likelihood does not sum to one over a support that agrees with the responses seen.
     """
-    seen, n = model.rows.y, rows.n
+    seen, n = model.seen, rows.n
     known = ~eta.isnan().any(0)
-    if seen.ndim == 1:
-        for attempt in attempts(seen.double().cpu()):
-            found = attempt(_log_density(model, eta, rows, seen.dtype), n)
+    if seen is not None:
+        for attempt in attempts(seen):
+            found = attempt(_log_density(model, eta, rows, getattr(torch, seen.dtype)), n)
             if bool(((found.mass - 1).abs() < SUM_TOLERANCE)[known].all()):
                 return found.distribution
     raise ValueError(
@@ -204,20 +204,47 @@ class _Found:
     mass: Tensor
 
 
-def attempts(seen: Tensor) -> list[Callable[[LogDensity, int], _Found]]:
+class Seen(NamedTuple):
+    """What is to be known of the responses of a fit, and goes into its file.
+
+    Attributes
+    ----------
+    low, high, middle, spread : float
+        Least, largest and median; median distance from that, or another measure where most are equal.
+    whole : bool
+        Whether all are whole numbers.
+    dtype : str
+    """
+
+    low: float
+    high: float
+    middle: float
+    spread: float
+    whole: bool
+    dtype: str
+
+
+def seen(y: Tensor) -> Seen:
+    """What is to be known of responses (n,)."""
+    values = y.double().cpu()
+    middle = float(values.median())
+    spread = float((values - middle).abs().median()) or float(values.std(correction=0)) or 1.0
+    whole = bool((values == values.round()).all())
+    return Seen(float(values.min()), float(values.max()), middle, spread, whole, str(y.dtype).removeprefix("torch."))
+
+
+def attempts(seen: Seen) -> list[Callable[[LogDensity, int], _Found]]:
     """Supports that agree with the responses seen, the narrowest first."""
-    low, high = float(seen.min()), float(seen.max())
     out: list[Callable[[LogDensity, int], _Found]] = []
-    if low >= 0 and high < MOST_COUNTS and bool((seen == seen.round()).all()):
-        from_ = dict.fromkeys((0, int(low)))
-        out += [partial(kind, low=at, high=int(high)) for kind in (_finite, _counts) for at in from_]
-    return [*out, *(partial(_continuous, support=support) for support in supports(seen, low, high))]
+    if seen.low >= 0 and seen.high < MOST_COUNTS and seen.whole:
+        from_ = dict.fromkeys((0, int(seen.low)))
+        out += [partial(kind, low=at, high=int(seen.high)) for kind in (_finite, _counts) for at in from_]
+    return [*out, *(partial(_continuous, support=support) for support in supports(seen))]
 
 
-def supports(seen: Tensor, low: float, high: float) -> list[Support]:
+def supports(seen: Seen) -> list[Support]:
     """Continuous scales on which the responses lie."""
-    middle = float(seen.median())
-    spread = float((seen - middle).abs().median()) or float(seen.std(correction=0)) or 1.0
+    low, high, middle, spread = seen[:4]
     line = Support(
         lambda t: middle + spread * t.sinh(),
         lambda y: ((y - middle) / spread).asinh(),

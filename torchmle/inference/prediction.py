@@ -229,7 +229,8 @@ def counts_of(model: RegressionModel, which: str, y_values: Any) -> list[float] 
             raise ValueError("y_values are for which='prob' of models of counts")
         return None
     if y_values is None:
-        y_values = np.arange(float(model.rows.y.max()) + 1)
+        assert model.seen is not None  # counts are one number
+        y_values = np.arange(model.seen.high + 1)
     return np.atleast_1d(np.asarray(y_values)).tolist()
 
 

@@ -33,6 +33,8 @@ from ..fitting.columns import (
     weighty_rows,
 )
 from ..fitting.coordinates import Coordinates
+from ..formula import Design
+from ..inference.by_numbers import Seen
 from ..inference.null import constant_only
 from ..likelihood import LikelihoodModel
 from ..linalg import Inverse, dependent_columns, invert_information, joint_factor
@@ -62,6 +64,7 @@ class RegressionModel(Observed, LikelihoodModel):
     """
 
     parameters: ClassVar[Mapping[str, Transform]] = MappingProxyType({})
+    remembered: ClassVar[tuple[str, ...]] = (*LikelihoodModel.remembered, "seen")
 
     @classmethod
     def predictors(cls) -> tuple[str, ...]:
@@ -76,7 +79,12 @@ class RegressionModel(Observed, LikelihoodModel):
         return data.with_shift(centres(data, self.intercepts))
 
     def state(self) -> dict[str, Any]:
-        return {**super().state(), "intercepts": self.intercepts}
+        return {**super().state(), "intercepts": self.intercepts, "seen": self.seen}
+
+    @classmethod
+    def without_rows(cls, design: Design, shift: Mapping[str, Tensor], state: Mapping[str, Any]) -> Any:
+        told = state["seen"]
+        return super().without_rows(design, shift, {**state, "seen": None if told is None else Seen(*told)})
 
     def make_layout(self) -> Parameters:
         return Parameters(self.parameter_blocks())
