@@ -127,6 +127,29 @@ def test_a_fixed_parameter_keeps_its_value_and_a_dropped_one_has_none():
     np.testing.assert_allclose(limits.loc["x"], reduced.conf_int(method="profile").loc["x"], rtol=1e-8)
 
 
+@pytest.mark.parametrize("model", [tm.OLS, tm.Poisson, tm.NegativeBinomial])
+def test_constraints_hold_along_a_profile(model):
+    """With ``x = z + 0.1`` the model is one in x + z, with an offset for what is known."""
+    rng = np.random.default_rng(8)
+    df = pd.DataFrame({"x": rng.normal(5, 1, 120), "z": rng.normal(size=120), "w": rng.normal(size=120)})
+    df["y"] = rng.negative_binomial(2, 2 / (2 + np.exp(0.1 * df["x"] + 0.3 * df["w"])))
+    df = df.assign(s=df["x"] + df["z"], known=0.1 * df["x"])
+    tied = model.from_formula("y ~ x + z + w", df).fit(constraints="x = z + 0.1", disp=False).conf_int(method="profile")
+    other = model.from_formula("y ~ s + w", df, offset="known").fit(disp=False).conf_int(method="profile")
+    kept = ["Intercept", "w", *other.index[3:]]
+    np.testing.assert_allclose(tied.loc[kept], other.loc[kept], rtol=1e-7)
+    np.testing.assert_allclose(tied.loc["z"], other.loc["s"], rtol=1e-7)
+    np.testing.assert_allclose(tied.loc["x"], other.loc["s"] + 0.1, rtol=1e-7)
+
+
+def test_what_constraints_determine_keeps_its_value():
+    df = pd.DataFrame({"x": [1.0, 2, 4, 3, 5], "z": [0.0, 1, 1, 0, 2], "y": [1, 0, 3, 2, 4]})
+    res = tm.Poisson.from_formula("y ~ x + z", df).fit(constraints="x = z, x + z = 0.4", disp=False)
+    limits = res.conf_int(method="profile")
+    np.testing.assert_allclose(limits.loc[["x", "z"]], 0.2, rtol=1e-12)
+    assert limits.loc["Intercept", 0] < res.params["Intercept"] < limits.loc["Intercept", 1]
+
+
 def test_columns_far_from_zero():
     """Centred inside; the intercept absorbs the centres, and its limits are those of the shifted fit."""
     df = BY_NAME["poisson"].frame()

@@ -209,8 +209,10 @@ def eliminate(matrix: Tensor, values: Tensor) -> tuple[Tensor, Tensor, list[int]
     rest : Tensor
         Right sides of equations whose left side is 0: they hold if it is 0 too.
     """
-    size = matrix.abs().amax(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny) if len(matrix) else matrix
-    left, right = matrix / size, values / size[:, 0] if len(matrix) else values
+    if matrix.numel() == 0:  # no equations, or nothing left to solve them for
+        return matrix[:0], values[:0], [], values
+    size = matrix.abs().amax(1, keepdim=True).clamp_min(torch.finfo(torch.float64).tiny)
+    left, right = matrix / size, values / size[:, 0]
     rows, pivots = list(range(len(left))), []
     order: list[int] = []
     while rows:

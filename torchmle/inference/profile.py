@@ -139,7 +139,7 @@ def intervals(results: Results, alpha: float, names: Sequence[str] | None = None
     limits, statements = np.full((len(names), 2), np.nan), []
     for row, name in enumerate(names):
         entry = results.names.index(name)
-        if results.fixed[entry]:
+        if results.fixed[entry] or results._bse[entry] == 0:  # by constraints, perhaps
             limits[row] = results.params_array[entry]
         elif not results._dropped[entry]:
             ends = ends_of(results, entry, alpha)
@@ -257,8 +257,8 @@ def _check(results: Results, names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in results.names]
     if unknown:
         raise ValueError(f"there is no parameter {unknown[0]!r}; the parameters are {', '.join(results.names)}")
-    if results.fit.coordinates.tied or results.fit.coordinates.spanned:
-        raise ValueError("profile intervals are for fits without linear constraints and without combined columns")
+    if results.fit.coordinates.spanned:
+        raise ValueError("columns that share an effect (rank='pinv') have no profiles of their own")
     if results.covariance_is_robust:
         raise ValueError(
             f"the standard errors are robust (cov_type={results.cov_type!r}), so the likelihood is not trusted, and profile "

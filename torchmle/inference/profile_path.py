@@ -6,12 +6,15 @@ An entry is moved on the real side of its scale (log sigma, not sigma), where th
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import torch
 from torch import Tensor
 
-from ..fitting.coordinates import Coordinates, hold
+from ..fitting.constraints import LinearConstraints, in_theta
+from ..fitting.coordinates import Coordinates, hold, restrict
 from ..fitting.objective import Objective
 from ..optim import Status, maximize
 from ..transforms import Transform
@@ -22,6 +25,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-12  # decrement of a constrained maximum
 CLOSE = 1e-6  # decrement of a constrained search that ended otherwise, up to which its value is the supremum's
 LAGRANGE_STEPS = 40
+NOTHING: Mapping[int, float] = MappingProxyType({})
 MEASURED = (Status.CONVERGED, Status.DIVERGING, Status.PRECISION, Status.SINGULAR)
 
 
@@ -60,10 +64,19 @@ def path_of(results: Results, entry: int) -> Path:
     return Held(results, index) if single else Level(results, entry, layout.scales()[entry])
 
 
-def unrestricted(results: Results) -> Coordinates:
-    """Coordinates in which only what the user fixed and what collinearity took out is held."""
+def as_told(
+    results: Results, held: Mapping[int, float] = NOTHING, boundary: Mapping[int, float] = NOTHING
+) -> Coordinates:
+    """Coordinates in which what the user fixed and tied, what collinearity took out and some entries of theta are held."""
     fit = results.fit
-    return hold(results.model.coordinates, _held_values(results), fit.coordinates.dropped)
+    coordinates = hold(results.model.coordinates, {**_held_values(results), **held}, fit.coordinates.dropped, boundary)
+    told = fit.settings.get("constraints")
+    return coordinates if told is None else restrict(coordinates, *_equations(results, told))
+
+
+def _equations(results: Results, told: LinearConstraints) -> tuple[Tensor, Tensor]:
+    matrix, values = in_theta(results.model.layout, told)
+    return matrix, torch.tensor(values, dtype=torch.float64)
 
 
 def _held_values(results: Results) -> dict[int, float]:
@@ -110,25 +123,24 @@ class Held:
     """An entry of theta is held, the others are maximised over."""
 
     def __init__(self, results: Results, index: int):
-        self.model, self.index, self.row = results.model, index, _row(results, index)
+        self.model, self.row = results.model, _row(results, index)
         self.estimate = float(results.fit.theta[index])
         self.unit = _standard_error(results, self.row)
         self.top = results.fit.optimum.value
-        self.held = _held_values(results)
-        self.dropped = results.fit.coordinates.dropped
-        self.boundary = {index: float(results.fit.theta[index]) for index in results.fit.coordinates.boundary}
+        others = [other for other in results.fit.coordinates.boundary if other != index]
+        boundary = {other: float(results.fit.theta[other]) for other in others}
+        self.coordinates = lambda value: as_told(results, {index: value}, boundary)
         along = results.fit.bread @ self.row
         variance = float(self.row @ along)
         self.along = along / variance if variance > 0 else torch.zeros_like(along)
-        rows = torch.stack([_row(results, i) for i in (index, *self.held, *self.dropped)])
-        one = torch.zeros(len(rows), dtype=torch.float64).index_fill(0, torch.tensor([0]), 1.0)
-        self.push = torch.linalg.lstsq(
-            rows, one, driver="gelsd"
-        ).solution  # moves the entry and nothing else that is held
+        basis = as_told(results, boundary=boundary).basis
+        free = self.row if basis is None else self.row @ basis
+        self.push = (
+            free if basis is None else basis @ free
+        ) / free.square().sum()  # moves the entry by 1 as far as told
 
     def at(self, value: float, near: Tensor) -> ProfilePoint:
-        boundary = {index: real for index, real in self.boundary.items() if index != self.index}
-        coordinates = hold(self.model.coordinates, {**self.held, self.index: value}, self.dropped, boundary)
+        coordinates = self.coordinates(value)
         objective = Objective(self.model, coordinates)
         start = near + (value - float(self.row @ near)) * self.along
         found = maximize(objective, coordinates.phi(start), "newton", tol=TOLERANCE)
@@ -143,7 +155,7 @@ class Level:
 
     def __init__(self, results: Results, entry: int, scale: Transform):
         self.model, self.entry, self.scale = results.model, entry, scale
-        self.coordinates = unrestricted(results)
+        self.coordinates = as_told(results)
         z = results.fit.z
         level, gradient, _ = self._level(z)
         self.estimate, self.top = level, results.fit.optimum.value
