@@ -12,6 +12,7 @@ from reference.corpus import frame
 
 import torchmle as tm
 
+R_DESIGN = json.loads((Path(__file__).parent / "reference" / "design.json").read_text())
 SANDWICH = json.loads((Path(__file__).parent / "reference" / "sandwich.json").read_text())
 CLOSED = 1e-10
 TRUNCATED = 2e-6  # kernHAC leaves out lags whose weight is below 1e-7
@@ -302,6 +303,53 @@ def test_survey_is_its_formula(name, fpc):
     robust = res.with_covariance("survey", {key: value for key, value in options.items() if value})
     assert deviation(robust.cov_params(), bread @ meat @ bread) < 1e-9
     assert robust.df_inference == df["firm"].nunique() - 3
+
+
+DESIGNS = {
+    "rows": {},
+    "psu": {"psu": "g"},
+    "strata": {"strata": "stratum", "psu": "g"},
+    "fpc": {"strata": "stratum", "psu": "g", "fpc": "units"},
+}
+RESPONSES = {"gaussian": "yn", "poisson": "yp", "logit": "yb"}
+
+
+def simulated():
+    df = pd.read_csv(Path(__file__).parent / "reference" / "data" / "simulated.csv")
+    stratum = df["g"] % 3
+    return df.assign(
+        stratum=stratum, units=np.array([9, 30, 14])[stratum], share=df["w"] / 1.7, alone=df["g"] == df["g"][0]
+    )
+
+
+def weighted_fit(kind):
+    family = {"gaussian": tm.families.Gaussian, "poisson": tm.families.Poisson, "logit": tm.families.Binomial}[kind]()
+    formula = f"{RESPONSES[kind]} ~ x + z"
+    return tm.GLM.from_formula(formula, simulated(), family=family, sampling_weights="share").fit()
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+@pytest.mark.parametrize("kind", RESPONSES)
+def test_survey_is_that_of_r(kind, design):
+    """R's survey 4.1-1, svyglm of svydesign."""
+    robust = weighted_fit(kind).with_covariance("survey", DESIGNS[design])
+    assert deviation(robust.cov_params(), R_DESIGN[f"survey {design} {kind}"]) < 1e-10
+    assert [robust.df_inference] == R_DESIGN[f"df {design}"]
+
+
+@pytest.mark.parametrize("how", ["certainty", "adjust"])
+def test_lonely_units_are_those_of_r(how):
+    robust = weighted_fit("poisson").with_covariance("survey", {"strata": "alone", "psu": "g", "lonely_psu": how})
+    assert deviation(robust.cov_params(), R_DESIGN[f"survey {how} poisson"]) < 1e-10
+
+
+def test_jackknife_over_clusters_is_that_of_r():
+    """R's clubSandwich 0.5.8; its CR3 leaves out the factor (G - 1) / G of the jackknife."""
+    res, clusters = tm.OLS.from_formula("yn ~ x + z", simulated()).fit(), simulated()["g"].nunique()
+    plain = res.with_covariance("cluster", {"groups": "g", "convention": "none"})
+    assert deviation(plain.cov_params(), R_DESIGN["clubSandwich CR0"]) < CLOSED
+    left_out = res.with_covariance("cluster-crv3", {"groups": "g"})
+    assert deviation(left_out.cov_params() * clusters / (clusters - 1), R_DESIGN["clubSandwich CR3"]) < CLOSED
 
 
 def test_one_stratum_is_clusters_with_their_factor():
