@@ -12,6 +12,7 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from differing import Difference, X, category, counts, df, frame, g, n, normal, positive, row, rows, w
+from patsy import PatsyError
 from reference import corpus
 from statsmodels.discrete.conditional_models import ConditionalLogit
 from statsmodels.miscmodels.ordinal_model import OrderedModel
@@ -90,6 +91,22 @@ def new_variances(at):
     return list(res.get_prediction(labelled[:2], which="var").summary_frame().index)
 
 
+def named(at, depth):
+    """A fit that needs a name of this function."""
+    factor = 3.0
+    return round(at.f.ols("yn ~ I(x * factor)", df, eval_env=depth).fit().params.iloc[1] * factor, 5)
+
+
+def scaled(at, depth):
+    return at.f.ols("yn ~ I(x * factor)", df, eval_env=depth).fit().params.iloc[1]
+
+
+def named_above(at, depth):
+    """A fit that needs a name of the function that calls the one where it stands."""
+    factor = 3.0
+    return round(scaled(at, depth) * factor, 5)
+
+
 DATES = df.assign(day=pd.date_range("2020-01-01", periods=n))
 # row, what is seen of it, in statsmodels, here; an exception is seen by its name
 SEEN = [
@@ -124,6 +141,9 @@ SEEN = [
     ("predictions by the delta", new_variances, [0, 1], ["r0", "r1"]),
     ("log-likelihood and AIC", lambda at: round(poisson(at, counts + 0.5).aic, 4), 228.7385, 228.7385),
     ('missing="none"', lambda at: bool(np.isnan(at.s.OLS(missing, X, missing="none").fit().params).all()), True, "MissingDataError"),
+    ("formulas: an explicit", lambda at: named(at, 0), "PatsyError", 1.15685),
+    ("formulas: an explicit", lambda at: named(at, 1), 1.15685, "FormulaError"),
+    ("formulas: an explicit", lambda at: named_above(at, 2 if at is THEIRS else 1), 1.15685, 1.15685),
     ("a column of dates", lambda at: "SpecificationWarning" in caught(lambda: at.f.ols("yn ~ day", DATES)), False, True),
     ("unknown keywords", lambda at: round(at.s.OLS(normal, X, weights=w).fit().params[1], 5), 1.18291, "TypeError"),
     ("float32 and integer", lambda at: at.s.OLS(normal.astype("float32"), X.astype("float32")).exog.dtype.name, "float32", "float64"),
@@ -139,7 +159,16 @@ SEEN = [
 ]  # fmt: skip
 
 
-ERRORS = (ArithmeticError, AttributeError, LookupError, ModelError, NotImplementedError, TypeError, ValueError)
+ERRORS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    ModelError,
+    NotImplementedError,
+    TypeError,
+    ValueError,
+    PatsyError,
+)
 
 
 def seen(call, at):
