@@ -315,10 +315,49 @@ def test_predictions(df, res):
     np.testing.assert_allclose(res.predict(which="linear"), df[["x", "w", "s"]] @ res.params, rtol=1e-12)
     with pytest.raises(ValueError, match="depend on constants of their groups"):
         res.predict(new)
-    with pytest.raises(NotImplementedError, match="t_test"):
-        res.get_prediction(new)
     with pytest.raises(ValueError, match="choose from 'mean', 'linear'"):
         res.predict(which="prob")
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0"])
+def test_linear_predictions_have_standard_errors(df, res, cov_type, tmp_path):
+    """``sqrt(x'Vx)``, and of differences of rows what t_test says."""
+    ours, columns = res.with_covariance(cov_type), ["x", "w", "s"]
+    v, new = ours.cov_params().to_numpy(), matched(seed=4)[columns]
+    found = ours.get_prediction(new)
+    frame, x = found.summary_frame(alpha=0.1), new.to_numpy()
+    se = np.sqrt(((x @ v) * x).sum(1))
+    np.testing.assert_allclose(frame["predicted"], x @ res.params, rtol=1e-12)
+    np.testing.assert_allclose(frame["se"], se, rtol=1e-10)
+    np.testing.assert_allclose(frame["ci_upper"], x @ res.params + 1.6448536269514722 * se, rtol=1e-10)
+    np.testing.assert_allclose(frame["ci_lower"], x @ res.params - 1.6448536269514722 * se, rtol=1e-10)
+    test = ours.t_test(x[:2])
+    np.testing.assert_allclose(found.se[:2], test.sd, rtol=1e-10)
+    again = ours.predict(new, which="linear", interval="mean", level=0.9)
+    np.testing.assert_allclose(again[["lower", "upper"]], frame[["ci_lower", "ci_upper"]], rtol=1e-12)
+    own = ours.get_prediction()
+    assert own.index.equals(df.index)
+    np.testing.assert_allclose(own.predicted, ours.predict(which="linear"), rtol=1e-12)
+    ours.save(tmp_path / "fit")
+    loaded = tm.load(tmp_path / "fit")
+    pd.testing.assert_frame_equal(loaded.get_prediction(new).summary_frame(alpha=0.1), frame)
+    with pytest.raises(tm.errors.ModelError, match="rows"):
+        loaded.get_prediction()
+    with pytest.raises(ValueError, match="takes which='linear', not 'mean'"):
+        ours.get_prediction(new, which="mean")
+    with pytest.raises(ValueError, match="intervals for observations"):
+        found.conf_int(obs=True)
+    with pytest.raises(NotImplementedError, match="constants of their groups are conditioned away"):
+        ours.get_distribution()
+
+
+def test_linear_predictions_count_the_offset(df):
+    known = tm.ConditionalLogit.from_formula("y ~ w + s", df.assign(known=0.4 * df["x"]), groups="g", offset="known")
+    found = known.fit(disp=False)
+    at = pd.DataFrame({"w": [0.0, 1.0], "s": [0.0, -1.0], "known": [3.0, 0.5]})
+    prediction = found.get_prediction(at, row_labels=["base", "other"])
+    np.testing.assert_allclose(prediction.predicted, [3.0, 0.5 + found.params["w"] - found.params["s"]], rtol=1e-12)
+    assert prediction.se[0] == 0.0 and list(prediction.summary_frame().index) == ["base", "other"]
 
 
 def test_summary_and_file(df, res, tmp_path):

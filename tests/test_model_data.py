@@ -148,3 +148,26 @@ def test_the_namespace_of_a_formula_can_be_given(df):
         tm.OLS.from_formula("y ~ x", df, eval_env="env")
     with pytest.raises(FormulaError, match="zz"):
         tm.OLS.from_formula("y ~ zz", df, eval_env=-1)
+
+
+@pytest.mark.parametrize("formula", ["y ~ x + offset(np.log(t))", "y ~ offset(t) + x", "y ~ x"])
+def test_the_formula_is_what_was_written(formula, tmp_path):
+    df = pd.DataFrame({"y": [1.0, 2, 4, 3, 5, 2], "x": [1.0, 2, 3, 5, 4, 0], "t": [1.0, 1, 2, 2, 3, 1]})
+    res = tm.Poisson.from_formula(formula, df).fit(disp=False)
+    assert res.model.formula == formula and formula in repr(res.model)
+    res.save(tmp_path / "fit")
+    assert tm.load(tmp_path / "fit").model.formula == formula
+    res.remove_data()
+    assert res.model.formula == formula
+    assert tm.Poisson(df["y"], df[["x"]]).formula is None
+
+
+@pytest.mark.parametrize("told", [{}, {"offset": np.arange(5.0)}, {"exposure": np.arange(1.0, 6.0)}], ids=str)
+def test_offset_and_exposure_are_there_given_or_not_as_in_statsmodels(told):
+    y, x = np.arange(5.0), np.ones((5, 1))
+    ours = tm.GLM(y, x, family=tm.families.Poisson(), **told)
+    theirs = sm.GLM(y, x, family=sm.families.Poisson(), **told)
+    for name in ("offset", "exposure"):
+        own, wanted = getattr(ours, name), getattr(theirs, name)
+        assert (own is None) == (wanted is None)
+        assert own is None or np.allclose(own, wanted)

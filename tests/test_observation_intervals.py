@@ -93,7 +93,7 @@ def test_exported_models_are_in_the_table():
     models = {getattr(tm, name) for name in tm.__all__}
     models = {kind for kind in models if isinstance(kind, type) and issubclass(kind, tm.LikelihoodModel)}
     walked = {base for problem in PROBLEMS for base in problem.model.__mro__}
-    conditioned = {tm.ConditionalLogit}  # has no level; it says so
+    conditioned = {tm.ConditionalLogit}  # has no level, and no observation without its group
     bases = {tm.GenericLikelihoodModel}  # predicts what its subclasses define
     assert models - walked == conditioned | bases
 
@@ -251,6 +251,8 @@ def test_several_responses():
     assert res.predict(interval="mean").shape == (160, 3)
     with pytest.raises(TypeError, match="offset"):
         res.get_prediction(new, offset=1.0)
+    with pytest.raises(NotImplementedError, match="several numbers"):
+        res.get_distribution()
 
 
 # -- a user's model ------------------------------------------------------------------------------------------------------------

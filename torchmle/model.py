@@ -53,6 +53,7 @@ class Model:
     habits: ClassVar[tuple[str, ...]] = ()  # keywords of statsmodels' that steer nothing here
     classes: ClassVar[bool] = False  # whether the response may be categories; they become codes 0, 1, ...
     prediction_arguments: ClassVar[tuple[str, ...]] = ()
+    written: str | None = None  # the main formula with its offset
     remembered: ClassVar[tuple[str, ...]] = ("nobs", "k_constant")  # of the rows, once they are forgotten
     likelihood_of_params: ClassVar[bool] = False  # whether a subclass says its likelihood by loglike(params)
 
@@ -150,7 +151,7 @@ class Model:
         FormulaError
             A name that is neither a column nor a variable, a response of the wrong shape.
         """
-        formula, offset = without_offset(formula)
+        written, (formula, offset) = formula, without_offset(formula)
         if offset is not None:
             if arguments.get("offset") is not None:
                 raise FormulaError(f"an offset is given twice: offset={arguments['offset']!r} and offset({offset})")
@@ -168,7 +169,9 @@ class Model:
             classes=cls.classes,
         )
         placed = {"device": device, "dtype": dtype, "process_group": process_group}
-        return cls(rows, data, hasconst=hasconst, **placed, **settings, **given.fixed)
+        model = cls(rows, data, hasconst=hasconst, **placed, **settings, **given.fixed)
+        model.written = written
+        return model
 
     @classmethod
     def _sorted(cls, arguments: Mapping[str, Any]) -> Arguments:
@@ -231,7 +234,8 @@ class Model:
 
     def state(self) -> dict[str, Any]:
         """What predictions and tables need of a model besides its design."""
-        return {"dropped_rows": self.dropped_rows, "given_arguments": list(self.given_arguments)}
+        told = {"dropped_rows": self.dropped_rows, "given_arguments": list(self.given_arguments)}
+        return {**told, "written": self.written}
 
     @classmethod
     def without_rows(cls, design: Design, shift: Mapping[str, torch.Tensor], state: Mapping[str, Any]) -> Any:

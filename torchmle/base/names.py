@@ -20,8 +20,8 @@ class Names:
 
     @property
     def formula(self: Any) -> str | None:
-        """The main formula; None for arrays."""
-        return self.design.formulas.get(self.predictors()[0])
+        """The main formula as it was given, an offset in it too; None for arrays."""
+        return self.written or self.design.formulas.get(self.predictors()[0])
 
     @property
     def endog_names(self: Any) -> str:

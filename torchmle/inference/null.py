@@ -30,7 +30,7 @@ def constant_only(model: RegressionModel) -> RegressionModel:
     other.intercepts = {**model.intercepts, main: 0}
     other._rows = model.rows.with_designs({**model.rows.x, main: ones}).with_shift(other.shift)
     other.layout = other.make_layout()
-    other.secondary, other.raise_on_perfect_prediction = True, False
+    other.secondary, other.raise_on_perfect_prediction, other.written = True, False, None
     return other
 
 

@@ -94,6 +94,13 @@ class MVResults(Results):
             mean, se, mean, se, Identity(), df, labels, spread, columns=MEAN, values=model.design.response
         )
 
+    def get_distribution(self, *arguments: Any, **keywords: Any) -> Any:
+        """Not offered: a row has several responses."""
+        raise NotImplementedError(
+            "the response of MVNormal is several numbers: those of a row are normal with means predict() and covariance `cov`; "
+            "get_prediction() gives intervals of each"
+        )
+
 
 class MVNormal(LikelihoodModel):
     """Multivariate normal regression: q responses, one set of columns, an unrestricted covariance matrix.
