@@ -172,8 +172,8 @@ def test_what_cannot_be_tested(data):
     held = tm.Poisson(y, x).fit(constraints="x1 = x2", disp=False)
     with pytest.raises(ValueError, match="without constraints"):
         held.score_test(more)
-    with pytest.raises(ValueError, match="obeys constraints"):
-        held.score_test(r_matrix="x1 = 0")
+    with pytest.raises(ValueError, match="nothing to test"):
+        held.score_test(r_matrix="x1 = x2")
 
 
 def test_the_three_classical_tests_agree_near_the_null():

@@ -11,8 +11,9 @@ which for the model's own ``V = I^-1`` is ``s' I^-1 s`` (Rao 1948), and for a ro
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,18 +23,15 @@ from torch import Tensor
 
 from ..covariance import OPG, Expected, choose
 from ..covariance.sandwich import meat
-from ..data.tensors import as_double
-from ..fitting.constraints import LinearConstraints, in_theta
-from ..fitting.coordinates import Coordinates, fixed_entries, hold
-from ..fitting.equations import constraint
+from ..fitting.coordinates import Coordinates
 from ..fitting.fit import Fit
+from ..linalg import Inverse, invert_information
 from ..optim import Optimum
 from .distributions import chi2_tail, two_sided
-from .null import widened
+from .hypothesis import is_hypothesis
+from .score_null import Null, nested, null_of
 
 if TYPE_CHECKING:
-    from ..likelihood import LikelihoodModel
-    from ..regression import RegressionModel
     from ..results import Results
 
 Array = NDArray[np.float64]
@@ -63,31 +61,6 @@ class ScoreTestResult:
         return (self.statistic, self.pvalue)[position]
 
 
-@dataclass(frozen=True)
-class Null:
-    """The estimate under a hypothesis, seen from the wider model.
-
-    Attributes
-    ----------
-    model : LikelihoodModel
-        The wider model.
-    z : Tensor (k,)
-        The estimate in its coordinates.
-    wide : Coordinates
-        What it leaves free.
-    rows : Tensor (p, k) or None
-        Directions in z that the hypothesis forbids, one for each constraint; None when they are not known.
-    count : int
-        Number of independent constraints.
-    """
-
-    model: LikelihoodModel
-    z: Tensor
-    wide: Coordinates
-    rows: Tensor | None
-    count: int
-
-
 def score_test(
     results: Results,
     exog_extra: Any = None,
@@ -102,15 +75,18 @@ def score_test(
 ) -> ScoreTestResult:
     """Score test of a hypothesis, from estimates under it.
 
-    Which hypothesis depends on what is given.  `exog_extra`: that columns left out have no effect.  Otherwise, for a fit
-    under constraints: that they hold.  Otherwise, `r_matrix`: that these linear equations hold; the model is fitted under
-    them.  Or `params_constrained`: estimates under constraints of which there are `k_constraints`.
+    Which hypothesis depends on what is given.  `exog_extra`: that columns left out have no effect; or in its place a
+    hypothesis like `r_matrix`, or the fit of a nested model.  `r_matrix`: that these linear equations hold, beside those the
+    fit obeys already; the model is fitted under them.  `params_constrained`: estimates under constraints of which there
+    are `k_constraints`.  Nothing, for a fit under constraints: that they hold.
 
     Parameters
     ----------
     results : Results
-    exog_extra : array_like (n,) or (n, p), optional
-        Columns to add to the main design; in a pair, the second are added to that of the second parameter.
+    exog_extra : array_like (n,) or (n, p), hypothesis or Results, optional
+        Columns to add to the main design; in a pair, the second are added to that of the second parameter.  Or equations,
+        such as ``"x1 = x2, x3 = 0.5"``; or the fit of the same kind of model, to the same rows, with parameters of the
+        same names but for some that are zero.
     params_constrained : array_like, optional
         Reported parameters under the hypothesis.
     hypothesis : {"joint", "separate"}
@@ -132,7 +108,12 @@ def score_test(
     """
     if hypothesis not in ("joint", "separate"):
         raise ValueError(f"hypothesis must be 'joint' or 'separate', not {hypothesis!r}")
-    null = _null(results, exog_extra, params_constrained, k_constraints, r_matrix)
+    if hasattr(exog_extra, "k_free"):
+        results, params_constrained, r_matrix = nested(results, exog_extra)
+        exog_extra = None
+    elif r_matrix is None and exog_extra is not None and is_hypothesis(results, exog_extra):
+        exog_extra, r_matrix = None, exog_extra
+    null = null_of(results, exog_extra, params_constrained, k_constraints, r_matrix)
     score, inverse, covariance = _moments(null, results, cov_type, cov_kwds, scale, observed)
     step = inverse @ score
     if null.rows is None:
@@ -147,116 +128,13 @@ def score_test(
         return _joint(
             float(left @ torch.linalg.lstsq(middle, left[:, None], driver="gelsd").solution[:, 0]), null.count
         )
-    partial = torch.linalg.inv(null.rows @ inverse @ null.rows.T)
-    statistic = (partial @ left / (partial @ middle @ partial).diagonal().sqrt()).numpy()
+    alone = torch.linalg.inv(null.rows @ inverse @ null.rows.T)
+    statistic = (alone @ left / (alone @ middle @ alone).diagonal().sqrt()).numpy()
     return ScoreTestResult(statistic, two_sided(statistic, None), "norm")
 
 
 def _joint(statistic: float, count: int) -> ScoreTestResult:
     return ScoreTestResult(np.float64(statistic), np.float64(chi2_tail(statistic, count)), "chi2", count)
-
-
-# -- which hypothesis ------------------------------------------------------------------------------------------
-
-
-def _null(results: Results, exog_extra: Any, params: Any, count: int | None, r_matrix: Any) -> Null:
-    """The estimate under the hypothesis that the arguments describe."""
-    constrained = results.fit.coordinates.size < _wide(results).size
-    if exog_extra is not None:
-        if constrained:
-            raise ValueError("exog_extra tests columns left out of a fit without constraints; this fit has some")
-        return _left_out(results, exog_extra, params)
-    if params is not None:
-        return _given(results, params, count, r_matrix)
-    if constrained and r_matrix is not None:
-        raise ValueError(
-            "this fit obeys constraints, which are what its score test tests; r_matrix is for a fit without"
-        )
-    if constrained:
-        return _of_constraints(results)
-    if r_matrix is None:
-        raise ValueError(
-            "score_test needs a hypothesis: r_matrix, exog_extra, params_constrained, or a constrained fit"
-        )
-    told = {name: value for name, value in results.fit.settings.items() if name == "scale"}
-    return _of_constraints(results.model.fit(constraints=r_matrix, cov_type=None, disp=False, **told))
-
-
-def _wide(results: Results) -> Coordinates:
-    """Coordinates of a result's model without what the fit was told of the parameters."""
-    model, coordinates = results.model, results.fit.coordinates
-    boundary = {index: float(results.fit.theta[index]) for index in coordinates.boundary}
-    return hold(model.coordinates, fixed_entries(model.layout, model.fixed_values), coordinates.dropped, boundary)
-
-
-def _of_constraints(results: Results) -> Null:
-    """A fit under constraints: the rows are its equations, then what else was held."""
-    model, coordinates, wide = results.model, results.fit.coordinates, _wide(results)
-    count = wide.size - coordinates.size
-    said = results.fit.settings.get("constraints")
-    rows = in_theta(model.layout, said)[0] if said is not None else torch.zeros(0, model.layout.size).double()
-    held = [index for index in coordinates.fixed if index not in wide.fixed]
-    for row in torch.eye(model.layout.size, dtype=torch.float64)[held]:
-        more = torch.cat([rows, row[None]])
-        rows = more if int(torch.linalg.matrix_rank(more)) == len(more) else rows
-    return Null(model, results.fit.z, wide, _in_z(coordinates, rows), count)
-
-
-def _in_z(coordinates: Coordinates, rows: Tensor) -> Tensor:
-    return rows if coordinates.uncentre is None else rows @ coordinates.uncentre
-
-
-def _given(results: Results, params: Any, count: int | None, r_matrix: Any) -> Null:
-    """Parameters under a hypothesis about this model."""
-    model, rows = results.model, None
-    if r_matrix is not None:
-        r, q = constraint(list(model.layout.names), r_matrix)
-        rows = in_theta(model.layout, LinearConstraints(r, q[:, None], model.layout.names))[0]
-        count = int(torch.linalg.matrix_rank(rows))
-    if count is None:
-        raise ValueError("with params_constrained, k_constraints must say how many constraints they obey")
-    wide = _wide(results)
-    return Null(model, model._z(params), wide, None if rows is None else _in_z(wide, rows), count)
-
-
-def _left_out(results: Results, exog_extra: Any, params: Any) -> Null:
-    """The model with more columns, whose coefficients are zero."""
-    model = results.model
-    if not hasattr(model, "eta_derivatives"):
-        raise ValueError(f"{type(model).__name__} has no designs to which exog_extra could be added; use r_matrix")
-    pieces = exog_extra if isinstance(exog_extra, tuple) else (exog_extra,)
-    names = model.predictors()[: len(pieces)]
-    extra = {name: _columns(model, piece) for name, piece in zip(names, pieces, strict=True) if piece is not None}
-    wider = widened(model, extra)
-    place: dict[int, int] = {}  # of an entry of theta in the wider model's
-    for old, at in zip(model.layout.blocks, wider.layout.blocks, strict=True):
-        place.update({old.reals.start + i: at.reals.start + i for i in range(old.reals.stop - old.reals.start)})
-    narrow = results.fit.z if params is None else model._z(params)
-    z = torch.zeros(wider.layout.size, dtype=torch.float64)
-    z[list(place.values())] = narrow[list(place)]
-    coordinates, theta = results.fit.coordinates, results.fit.theta
-    fixed = {place[index]: float(theta[index]) for index in coordinates.fixed}
-    boundary = {place[index]: float(theta[index]) for index in coordinates.boundary}
-    wide = hold(wider.coordinates, fixed, tuple(place[index] for index in coordinates.dropped), boundary)
-    new = [index for index in range(wider.layout.size) if index not in place.values()]
-    return Null(wider, z, wide, torch.eye(wider.layout.size, dtype=torch.float64)[new], len(new))
-
-
-def _columns(model: RegressionModel, values: Any) -> Tensor:
-    """Columns for the rows of the fit, (n, p)."""
-    if getattr(values, "ndim", 1) == 1 and not _names(values):
-        values = np.asarray(values)[:, None] if not hasattr(values, "to_frame") else values.to_frame()
-    if _names(values):
-        parts = [values] if isinstance(values, str) else list(values)
-    else:
-        take = values.iloc if hasattr(values, "iloc") else np.asarray(values)
-        parts = [take[:, j] for j in range(values.shape[1])]
-    columns = [as_double(model.row_column(part, "exog_extra")) for part in parts]
-    return torch.stack(columns, 1).to(model.rows.device)
-
-
-def _names(values: Any) -> bool:
-    return isinstance(values, str) or (isinstance(values, list) and all(isinstance(name, str) for name in values))
 
 
 # -- the moments of the score ----------------------------------------------------------------------------------
@@ -268,13 +146,12 @@ def _moments(
     """Score in z, inverse information, and covariance of the wider estimates (at the dispersion, if not robust)."""
     _, score, hessian = null.model.sums(null.z, 2)
     kind = results.covariance if cov_type is None else choose(cov_type, cov_kwds).bind(null.model)[1]  # type: ignore[union-attr]
+    fit = _fit(null, null.wide, results, score, hessian)
     if isinstance(kind, OPG):
-        information = meat(_fit(null, null.wide, results, score, hessian))
-    elif observed and not (isinstance(kind, Expected) and cov_type is not None):
-        information = -hessian
-    else:
-        information = null.model.expected_information(null.z)
-    fit = _fit(null, null.wide, results, score, -information)
+        fit = _inverted(fit, meat(fit), invert_information)
+    elif not observed or (isinstance(kind, Expected) and cov_type is not None):
+        invert = partial(null.model.invert_information, coordinates=null.wide, z=null.z, expected=True)
+        fit = _inverted(fit, null.model.expected_information(null.z), invert)
     if not fit.inverse.definite:
         weights = fit.inverse.direction.abs()
         names = [
@@ -292,6 +169,14 @@ def _moments(
         here = replace(null.wide, origin=null.z, basis=null.z.new_zeros(len(null.z), count), tied=())
         scale = 1.0 if isinstance(kind, OPG) else null.model.dispersion(_fit(null, here, results, score, hessian))
     return score, fit.bread, fit.bread * scale
+
+
+def _inverted(fit: Fit, information: Tensor, invert: Callable[[Tensor], Inverse]) -> Fit:
+    """The fit with another information, inverted as that one asks: the rows know the observed one better than its sum."""
+    free = fit.coordinates.free_hessian(information)
+    other = replace(fit, optimum=replace(fit.optimum, hessian=-free))
+    vars(other)["inverse"] = invert(free)
+    return other
 
 
 def _fit(null: Null, coordinates: Coordinates, results: Results, score: Tensor, hessian: Tensor) -> Fit:
