@@ -13,6 +13,7 @@ import torch
 from problems import means
 from reference import corpus
 from reference.fits import fit
+from scipy import stats
 
 import torchmle as tm
 from torchmle.covariance.registry import KINDS
@@ -41,7 +42,7 @@ def df():
     return found
 
 
-GAMMA = tm.families.Gamma(tm.families.links.Log())
+GAMMA, BINOMIAL = tm.families.Gamma(tm.families.links.Log()), tm.families.Binomial()
 MODELS = {
     "ols": lambda tail, data, **fit: tm.OLS.from_formula("yn" + tail, data).fit(**fit),
     "wls": lambda tail, data, **fit: tm.WLS.from_formula("yn" + tail, data, weights="w").fit(**fit),
@@ -166,7 +167,10 @@ def test_b9_how_the_optimisation_went(df):
     assert len(res.optim.history) >= 2 and res.optim.history[-1].value == pytest.approx(res.llf)
     assert res.optim.history[-1].decrement < res.optim.history[0].decrement
     for method in ("newton", "bfgs", "l-bfgs", "cg", "trust-exact", "nm", "adam"):
-        how = MODELS["poisson"](" ~ x + z", df, method=method).optim
+        far = MODELS["poisson"](" ~ x + z", df, method=method, start_params=[1.0, 1.0, 1.0])
+        how = far.optim
+        assert how.history[0].value == pytest.approx(far.model.loglike([1.0, 1.0, 1.0]))
+        assert len(how.history) == how.iterations + 1 > 5 and np.isfinite([step.value for step in how.history]).all()
         assert how.method == method and how.status.name == "CONVERGED" and how.message
         assert how.value == pytest.approx(res.llf) and how.evaluations >= how.iterations >= 1
         assert len(how.history) >= 2 and how.history[-1].value >= how.history[0].value
@@ -184,6 +188,27 @@ def test_b10_a_fixed_coefficient_is_an_offset(df, cov_type):
     close([fixed.llf, fixed.aic, fixed.bic, fixed.df_resid], [offset.llf, offset.aic, offset.bic, offset.df_resid])
     assert (fixed.params["z"], fixed.bse["z"]) == (0.5, 0.0)
     assert "Held fixed: z" in str(fixed.summary())
+
+
+@pytest.mark.parametrize("cov_type", KINDS)
+@pytest.mark.parametrize("model", ["gamma", "logit", "ols"])
+def test_b10_equal_coefficients_are_one_column(df, model, cov_type):
+    """A restricted fit is the reparametrised one, whatever the standard errors; more than one equation too."""
+    fitting = {"cov_type": cov_type, "cov_kwds": OPTIONS.get(cov_type)}
+    data = df.assign(both=df["x"] + df["z"], less=df["x"] - 2 * df["z"])
+    one, two = (
+        MODELS[model](" ~ both", data, **fitting),
+        MODELS[model](" ~ x + z", data, constraints="x = z", **fitting),
+    )
+    kept, same = ["Intercept", "x", "z"], ["Intercept", "both", "both"]
+    close(two.params[kept], one.params[same], 1e-8)
+    close(two.bse[kept], one.bse[same], 1e-7)
+    close([two.llf, two.aic, two.df_resid, two.scale], [one.llf, one.aic, one.df_resid, one.scale])
+    close(two.pvalues[kept], one.pvalues[same], 1e-6, 1e-12)
+    other = MODELS[model](" ~ x + z", data, constraints="z = -2 * x", **fitting)
+    slope = MODELS[model](" ~ less", data, **fitting)
+    close([other.params["x"], other.bse["x"]], [slope.params["less"], slope.bse["less"]], 1e-7, 1e-10)
+    close(other.bse["z"], 2 * slope.bse["less"], 1e-7)
 
 
 # -- C: inference ----------------------------------------------------------------------------------------------------------
@@ -274,6 +299,32 @@ def test_c6_intervals_are_made_with_the_covariance_asked_for(df, model, cov_type
     x = np.column_stack([np.ones(60), df["x"], df["z"]])
     se = np.sqrt(np.einsum("ij,jk,ik->i", x, res.covariance_array[:3, :3], x))
     close(res.get_prediction(df, which="linear").se, se, 1e-8)
+
+
+@pytest.mark.parametrize(("model", "top"), [("poisson", np.inf), ("logit", 1), ("gamma", np.inf), ("negbin", np.inf),
+                                            ("exponential", np.inf)])  # fmt: skip
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC1"])
+def test_c6_limits_stay_in_the_support(df, model, top, cov_type):
+    """Far from the data and at a level next to one, where symmetric limits about the mean would be negative."""
+    res = MODELS[model](" ~ x + z", df, cov_type=cov_type)
+    new = df[:6].assign(x=[-8.0, -3.0, -0.1, 0.1, 3.0, 8.0])
+    for level in (0.9, 0.999999):
+        found = res.predict(new, interval="mean", level=level)
+        assert ((found["lower"] >= 0) & (found["lower"] < found["predicted"])).all()
+        assert ((found["upper"] <= top) & (found["upper"] > found["predicted"])).all()
+        linear = res.predict(new, interval="mean", level=level, which="linear")
+        reach = stats.norm.ppf((1 + level) / 2) * res.get_prediction(new, which="linear").se
+        close(linear["upper"] - linear["predicted"], reach, 1e-9)
+        link = {"logit": lambda mean: np.log(mean / (1 - mean)), "exponential": lambda mean: -np.log(mean)}.get(
+            model, np.log
+        )
+        ends = np.sort(np.column_stack([link(found["lower"]), link(found["upper"])]), axis=1)
+        close(ends, linear[["lower", "upper"]], 1e-5)
+        outer = res.predict(new, interval="obs", level=level)
+        assert (
+            (outer["lower"] >= 0).all() and (outer["upper"] <= top).all() and (outer["lower"] <= outer["upper"]).all()
+        )
+        assert model in ("gamma", "exponential") or (outer[["lower", "upper"]] % 1 == 0).all(axis=None)
 
 
 def test_c12_the_global_test_uses_the_covariance(df):
@@ -563,6 +614,25 @@ def test_d5_modern_types(df, dtype):
         close(as_response.params, plain_response.params, 1e-12)
         weighted = [tm.WLS.from_formula("yn ~ x", df.assign(v=values), weights="v").fit() for values in (column, plain)]
         close(weighted[0].bse, weighted[1].bse, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", NUMBERS)
+def test_d5_modern_types_in_expressions_and_as_responses(df, dtype):
+    if "pyarrow" in dtype:
+        pytest.importorskip("pyarrow")
+    boolean = "bool" in dtype
+    plain = (df["g"] % 2 if boolean else df["g"]).astype(float)
+    given = plain.astype("int64").astype(dtype)
+    numbers = (" ~ np.sqrt(v) + I(v ** 3)", " ~ x * v", " ~ C(v)", " ~ bs(v, df=4)")
+    for tail in (" ~ x + I(v * 1.0)",) if boolean else numbers:
+        ours, theirs = (MODELS["ols"](tail, df.assign(v=values)) for values in (given, plain))
+        close(ours.params, theirs.params, 1e-10)
+        close(ours.predict(df.assign(v=given)), means(theirs), 1e-10)
+    if boolean:  # an event, and no two columns
+        for made in (MODELS["logit"], lambda tail, data: tm.GLM.from_formula("yb" + tail, data, family=BINOMIAL).fit()):
+            ours, theirs = (made(" ~ x", df.assign(yb=values)) for values in (given, plain))
+            close(ours.params, theirs.params, 1e-10)
+            assert "Event: yb = True" in str(ours.summary())
 
 
 def test_d8_transforms_remember(df):

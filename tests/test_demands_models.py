@@ -201,19 +201,6 @@ def test_b9_a_search_steps_back_from_nan(df, method):
     close(res.params[:2], tm.OLS.from_formula("yn ~ x", df).fit().params, 1e-6)
 
 
-@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0", "HC1", "HC2", "HC3", "HAC", "cluster", "opg", "oim", "eim"])
-def test_b10_equal_coefficients_are_one_column(df, cov_type):
-    fitting = {"cov_type": cov_type, "cov_kwds": {"cluster": CLUSTERS, "HAC": {"maxlags": 2}}.get(cov_type)}
-    data = df.assign(both=df["x"] + df["z"])
-    made = {"glm": lambda f, **k: glm("yg" + f, data, GAMMA, {**fitting, **k}),
-            "logit": lambda f, **k: logit("yb" + f, data, {**fitting, **k})}  # fmt: skip
-    for fit in made.values():
-        one, two = fit(" ~ both"), fit(" ~ x + z", constraints="x = z")
-        close(two.params[["Intercept", "x", "z"]], one.params[["Intercept", "both", "both"]], 1e-8)
-        close(two.bse[["Intercept", "x", "z"]], one.bse[["Intercept", "both", "both"]], 1e-8)
-        close([two.llf, two.aic, two.df_resid, two.scale], [one.llf, one.aic, one.df_resid, one.scale])
-
-
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 def test_b11_the_same_numbers_twice(df, monkeypatch):
     def bse():
