@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import torchmle as tm
+from torchmle.covariance.leverage import adjusted_scores
 from torchmle.data import Data
 
 rng = np.random.default_rng(11)
@@ -58,6 +59,9 @@ def test_passes_stay_on_the_device(name):
         assert all(value.device.type == "meta" for value in sums)
     assert model.block_scores(z, block).device.type == "meta"
     assert model.row_loglike(z, block).device.type == "meta"
+    bread = torch.empty(size, size, dtype=torch.float64, device="meta")
+    scores, free = adjusted_scores(model, z, block, bread, 0.5, False)
+    assert (scores.shape, free.shape, scores.device.type, free.device.type) == ((N, size), (N,), "meta", "meta")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
@@ -66,7 +70,7 @@ def test_cuda_equals_the_cpu(name):
     cpu, gpu = MODELS[name](device="cpu").fit(), MODELS[name](device="cuda").fit()
     assert gpu.device.type == "cuda"
     np.testing.assert_allclose(gpu.params, cpu.params, rtol=1e-8)
-    for kind, options in (("nonrobust", {}), ("HC1", {}), ("cluster", {"groups": "g"})):
+    for kind, options in (("nonrobust", {}), ("HC1", {}), ("HC3", {}), ("cluster", {"groups": "g"})):
         mine, other = gpu.with_covariance(kind, options), cpu.with_covariance(kind, options)
         np.testing.assert_allclose(mine.bse, other.bse, rtol=1e-8)
     assert abs(gpu.llf - cpu.llf) < 1e-8 * abs(cpu.llf)
