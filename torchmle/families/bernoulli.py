@@ -46,7 +46,7 @@ def bernoulli(transform: Transform, y: Tensor, z: Tensor) -> Terms:
     The value is not a number where p is no probability.
     """
     success, failure = success_and_failure(transform, z)
-    terms = Terms(*(_times(y, s) + _times(1 - y, f) for s, f in zip(success, failure, strict=True)))
+    terms = Terms(*(times(y, s) + times(1 - y, f) for s, f in zip(success, failure, strict=True)))
     if not isinstance(transform, Log | LogComplement | Identity):
         return terms
     inside = (z >= 0) & (z <= 1) if isinstance(transform, Identity) else z <= 0
@@ -60,7 +60,8 @@ def information(transform: Transform, z: Tensor) -> Tensor:
     return torch.where(torch.isnan(product), 0.0, product)  # 0 times infinity, deep in a tail
 
 
-def _times(share: Tensor, term: Tensor) -> Tensor:
+def times(share: Tensor, term: Tensor) -> Tensor:
+    """A product that is 0 where the share is, whatever the term."""
     return torch.where(share == 0, 0.0, share * term)
 
 
@@ -93,13 +94,14 @@ def _gumbel(z: Tensor) -> Terms:
 
 
 def _one_minus_gumbel(z: Tensor) -> Terms:
-    """log(1 - exp(-exp z))."""
+    """log(1 - exp(-exp z)); by the series of ``t / (e^t - 1)``, t = exp z, where t is small."""
     t = z.clamp_max(700.0).exp()  # beyond, everything here has underflowed to 0
-    tiny = t < 1e-8
-    safe = torch.where(tiny, 1.0, t)
-    value = torch.where(tiny, z - t / 2, torch.log(-torch.expm1(-safe)))
-    first = torch.where(tiny, 1 - t / 2, safe / torch.expm1(safe))
-    return Terms(value, first, torch.where(tiny, -t / 2, first * (1 - safe - first)))
+    small = t < 0.03
+    safe, s = torch.where(small, 1.0, t), t.square()
+    value = torch.where(small, z - t / 2 + s * (1 / 24 - s / 2880 * (1 - s / 63)), log_one_minus_exp(-safe))
+    first = torch.where(small, 1 - t / 2 + s * (1 / 12 - s / 720 * (1 - s / 42)), safe / torch.expm1(safe))
+    bend = torch.where(small, -t / 2 - s * (1 / 12 - s / 720 * (1 - s / 42)), 1 - safe - first)
+    return Terms(value, first, first * bend)
 
 
 def _straight(z: Tensor) -> Terms:
@@ -109,4 +111,10 @@ def _straight(z: Tensor) -> Terms:
 def _complement_of_exp(z: Tensor) -> Terms:
     """log(1 - exp z), for negative z."""
     first = -1 / torch.expm1(-z)
-    return Terms(torch.log(-torch.expm1(z)), first, first * (1 - first))
+    return Terms(log_one_minus_exp(z), first, first * (1 - first))
+
+
+def log_one_minus_exp(x: Tensor) -> Tensor:
+    """``log(1 - e^x)`` of negative x (Maechler 2012)."""
+    near = x > -math.log(2)
+    return torch.where(near, torch.log(-torch.expm1(x)), torch.log1p(-torch.where(near, -1.0, x).exp()))

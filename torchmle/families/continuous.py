@@ -12,7 +12,9 @@ from torch import Tensor
 
 from . import links as L
 from .compound import CompoundPoissonGamma
-from .family import Family, Kernel, log_ratio
+from .family import Family, Kernel
+from .power import half_deviance, under_log
+from .rising import log_gamma_at_mean
 
 
 class Gaussian(Family):
@@ -22,6 +24,7 @@ class Gaussian(Family):
     safe_links = links
     default_link = L.Identity
     estimates_scale = True
+    variance_power = 0.0
 
     def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
         return torch.ones_like(mu), torch.zeros_like(mu)
@@ -36,6 +39,11 @@ class Gaussian(Family):
     def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         variance = scale / weight
         return -0.5 * ((y - mu) ** 2 / variance + torch.log(2 * math.pi * variance))
+
+    def kernel(self, y: Tensor, eta: Tensor) -> Kernel:
+        if not isinstance(self.link, L.Log):
+            return super().kernel(y, eta)
+        return Kernel(self._value(y, eta.exp(), eta), *under_log(0.0, y, eta))
 
     def start(self, y: Tensor, mean: float) -> Tensor:
         middle = super().start(y, mean)
@@ -61,6 +69,8 @@ class Gamma(Family):
     positive = True
     lowest_mean = 0.0
 
+    variance_power = 2.0
+
     def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
         return mu**2, 2 * mu
 
@@ -69,7 +79,7 @@ class Gamma(Family):
 
     def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         shape = weight / scale
-        return shape * (torch.log(shape * y / mu) - y / mu) - torch.log(y) - torch.lgamma(shape)
+        return -0.5 * shape * self.unit_deviance(y, mu) - torch.log(y) + log_gamma_at_mean(shape)
 
     def kernel(self, y: Tensor, eta: Tensor) -> Kernel:
         if not isinstance(self.link, L.Log):
@@ -100,6 +110,8 @@ class InverseGaussian(Family):
     response = (0.0, np.inf)
     positive = True
     lowest_mean = 0.0
+
+    variance_power = 3.0
 
     def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
         return mu**3, 3 * mu**2
@@ -152,7 +164,8 @@ class Tweedie(Family):
 
     def __init__(self, link: L.Link | None = None, var_power: float = 1.0, eql: bool = False, check_link: bool = True):
         super().__init__(link, check_link)
-        self.var_power, self.eql = float(var_power), bool(eql)
+        self.var_power = self.variance_power = float(var_power)
+        self.eql = bool(eql)
         self.lowest_mean = -np.inf if var_power == 0 else 0.0
         self.positive = self.var_power >= 2
 
@@ -161,12 +174,7 @@ class Tweedie(Family):
         return mu**p, p * mu ** (p - 1)
 
     def unit_deviance(self, y: Tensor, mu: Tensor) -> Tensor:
-        p = self.var_power
-        if p == 1:
-            return 2 * (log_ratio(y, mu) - (y - mu))
-        if p == 2:
-            return 2 * ((y - mu) / mu - torch.log(y / mu))
-        return 2 * (y ** (2 - p) / ((1 - p) * (2 - p)) - y * mu ** (1 - p) / (1 - p) + mu ** (2 - p) / (2 - p))
+        return (y - mu) ** 2 if self.var_power == 0 else 2 * half_deviance(self.var_power, y, mu.log())
 
     def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         from .tweedie import extended_quasi_likelihood, log_density
@@ -175,13 +183,19 @@ class Tweedie(Family):
             return extended_quasi_likelihood(self.var_power, self.unit_deviance(y, mu), y, weight, scale)
         return log_density(self.var_power, y, mu, scale / weight)
 
+    def perfect(self, y: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+        from .tweedie import perfect
+
+        if self.eql or not 1 < self.var_power < 2:
+            return super().perfect(y, weight, scale)
+        return perfect(self.var_power, y, scale / weight)
+
     def kernel(self, y: Tensor, eta: Tensor) -> Kernel:
-        p = self.var_power
-        if not isinstance(self.link, L.Log) or p in (1, 2):
+        if not isinstance(self.link, L.Log):
             return super().kernel(y, eta)
-        up, down = torch.exp((2 - p) * eta), torch.where(y == 0, 0.0, y * torch.exp((1 - p) * eta))
-        perfect = y ** (2 - p) / ((1 - p) * (2 - p))
-        return Kernel(down / (1 - p) - up / (2 - p) - perfect, down - up, (1 - p) * down - (2 - p) * up)
+        p = self.var_power
+        value = -0.5 * (y - eta.exp()) ** 2 if p == 0 else -half_deviance(p, y, eta)
+        return Kernel(value, *under_log(p, y, eta))
 
     def information(self, eta: Tensor) -> Tensor:
         return torch.exp((2 - self.var_power) * eta) if isinstance(self.link, L.Log) else super().information(eta)

@@ -27,6 +27,7 @@ class Poisson(Family):
     default_link = L.Log
     response = (0.0, np.inf)
     lowest_mean = 0.0
+    variance_power = 1.0
 
     def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
         return mu, torch.ones_like(mu)
@@ -103,13 +104,35 @@ class NegativeBinomial(Family):
         scaled = self.alpha * mu
         return y * (torch.log(scaled) - torch.log1p(scaled)) - torch.log1p(scaled) / self.alpha
 
+    @property
+    def is_canonical(self) -> bool:
+        return isinstance(self.link, L.NegativeBinomial) and self.link.alpha == self.alpha
+
     def kernel(self, y: Tensor, eta: Tensor) -> Kernel:
+        if self.is_canonical:
+            value = y * eta + bernoulli.log_one_minus_exp(eta) / self.alpha
+            return Kernel(value, y - self.link.transform(eta), -self.link.slopes(eta)[0])
+        if isinstance(self.link, L.CLogLog):
+            log_mu, slope, bend = bernoulli.success_and_failure(self.link.transform, eta)[0]
+            scaled, rest = self.alpha * log_mu.exp(), y - log_mu.exp()
+            value = y * (log_mu + math.log(self.alpha)) - (y + 1 / self.alpha) * torch.log1p(scaled)
+            spread = slope.square() * log_mu.exp() * (1 + self.alpha * y) / (1 + scaled) ** 2
+            return Kernel(value, slope * rest / (1 + scaled), bend * rest / (1 + scaled) - spread)
+        if isinstance(self.link, L.Power) and self.link.power:
+            return self._under_power(1 / self.link.power, y, eta)
         if not isinstance(self.link, L.Log):
             return super().kernel(y, eta)
         scaled = eta + math.log(self.alpha)  # means beyond the range of numbers are never formed
         p, q = torch.sigmoid(scaled), torch.sigmoid(-scaled)
         value = y * torch.nn.functional.logsigmoid(scaled) + torch.nn.functional.logsigmoid(-scaled) / self.alpha
-        return Kernel(value, y * q - p / self.alpha, -(y + 1 / self.alpha) * p * q)
+        return Kernel(value, y * q - p / self.alpha, -((y + 1 / self.alpha) * p) * q)
+
+    def _under_power(self, a: float, y: Tensor, eta: Tensor) -> Kernel:
+        """Under the link ``mu^(1/a)``: ``l' = a (y - mu) / (eta (1 + u))`` with ``u = alpha mu``."""
+        mu = self.link.transform(eta)
+        u = self.alpha * mu
+        second = y * (1 + (a + 1) * u) + mu * (a - 1 - u)
+        return Kernel(self._value(y, mu, eta), a * (y - mu) / (eta * (1 + u)), -a * second / (eta * (1 + u)) ** 2)
 
     def information(self, eta: Tensor) -> Tensor:
         if not isinstance(self.link, L.Log):

@@ -12,7 +12,8 @@ from torch import Tensor
 
 from ..errors import DomainWarning
 from .arrays import of_arrays
-from .links import Link
+from .links import Link, Power
+from .power import under_power
 
 
 class Kernel(NamedTuple):
@@ -53,6 +54,8 @@ class Family:
         Whether a response of 0 is impossible.
     lowest_mean : float
         Means lie above it.
+    variance_power : float, optional
+        The p of ``V = mu^p``, where V is a power.
 
     References
     ----------
@@ -66,6 +69,7 @@ class Family:
     response: ClassVar[tuple[float, float]] = (-np.inf, np.inf)
     positive: bool = False
     lowest_mean: float = -np.inf
+    variance_power: float | None = None
 
     def __init__(self, link: Link | None = None, check_link: bool = True):
         link = self.default_link() if link is None else link
@@ -115,6 +119,10 @@ class Family:
         """Log-density of each row, with all constants, (n,)."""
         raise NotImplementedError
 
+    def perfect(self, y: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
+        """Log-density of each row at a mean that meets the response, (n,): what half the deviance is taken from."""
+        return self.log_density(y, y, weight, scale)
+
     def start(self, y: Tensor, mean: float) -> Tensor:
         """Means to start from, inside the domain: halfway between a response and the mean of all."""
         return (y + mean) / 2
@@ -139,6 +147,8 @@ class Family:
         ``l' = (y - mu) m' / V`` and ``l'' = -m'^2 / V + (y - mu) (m'' / V - m'^2 V' / V^2)`` for an inverse link m.
         """
         mu = self.link.transform(eta)
+        if self.variance_power is not None and isinstance(self.link, Power) and self.link.power:
+            return Kernel(self._value(y, mu, eta), *under_power(self.variance_power, self.link.power, y, eta))
         slope, bend = self.link.slopes(eta)
         rest = y - mu
         if self.is_canonical:
@@ -160,7 +170,11 @@ class Family:
 
     def unit_pearson(self, y: Tensor, mu: Tensor) -> Tensor:
         """``(y - mu)^2 / V``, 0 where a mean at the end of its range has been rounded to the response, (n,)."""
-        return torch.where(y == mu, 0.0, (y - mu) ** 2 / self._variance(mu)[0])
+        p = self.variance_power
+        if p is None:
+            return torch.where(y == mu, 0.0, (y - mu) ** 2 / self._variance(mu)[0])
+        square = ((y - mu) / mu ** (p / 2)).square()  # neither the square nor the variance need be a number
+        return torch.where(y == mu, 0.0, torch.where(torch.isinf(mu), mu ** (2 - p), square))
 
     # -- statsmodels' names; arrays or tensors in and out ------------------------------------------------------
 

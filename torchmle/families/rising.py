@@ -25,6 +25,21 @@ SHIFT = 10  # what is added to the argument of trigamma before its series is goo
 SMALL = 0.05  # x / (1 + x) below which log1p(x) - x / (1 + x) is summed
 
 
+def stirling_error(x: Tensor) -> Tensor:
+    """``log Gamma(x) - ((x - 1/2) log x - x + log(2 pi) / 2)`` of positive x, by Stirling's series where x is large."""
+    inverse = 1 / x.clamp_min(LARGEST)
+    series = torch.zeros_like(x)
+    for c in reversed(STIRLING):
+        series = series * inverse.square() + c
+    direct = torch.lgamma(x) - (x - 0.5) * x.log() + x - 0.5 * math.log(2 * math.pi)
+    return torch.where(x < LARGEST, direct, series * inverse)
+
+
+def log_gamma_at_mean(shape: Tensor) -> Tensor:
+    """``shape log shape - shape - log Gamma(shape)``: the log-density of a gamma variable at its mean, of one."""
+    return 0.5 * torch.log(shape / (2 * math.pi)) - stirling_error(shape)
+
+
 class Rising(NamedTuple):
     """G and its derivatives in log a, (n,) each; None where they were not asked for."""
 
@@ -34,9 +49,9 @@ class Rising(NamedTuple):
 
 
 def log1p_excess(x: Tensor) -> Tensor:
-    """``(log1p(x) - x / (1 + x)) / x^2`` for x >= 0, 1/2 at zero: to the last digits, as the sum of s^k / k where x is small."""
+    """``(log1p(x) - x / (1 + x)) / x^2`` for x > -1, 1/2 at zero: to the last digits, as the sum of s^k / k where x is small."""
     s = x / (1 + x)
-    small = s < SMALL
+    small = s.abs() < SMALL
     series = torch.zeros_like(s)
     for k in range(14, 1, -1):
         series = series * s + 1 / k
@@ -99,14 +114,16 @@ def _by_stirling(y: Tensor, log_a: Tensor, order: int) -> Rising:
 
 
 def _by_gamma(y: Tensor, log_a: Tensor, order: int) -> Rising:
-    """Differences of gamma functions and their derivatives, of moderate size here."""
-    r = (-log_a).exp()
-    value = torch.lgamma(y + r) - torch.lgamma(r) + y * log_a
+    """Differences of gamma functions and their derivatives, of moderate size here; from 1 + r, since r may be nothing."""
+    r, some = (-log_a).exp(), y > 0
+    value = torch.where(some, torch.lgamma(y + r) - torch.lgamma(1 + r) + (y - 1) * log_a, 0.0)
     if not order:
         return Rising(value)
-    slope = r * (torch.digamma(y + r) - torch.digamma(r))
-    second = slope + r.square() * (trigamma(y + r) - trigamma(r)) if order > 1 else None
-    return Rising(value, y - slope, second)
+    slope = torch.where(some, r * (torch.digamma(y + r) - torch.digamma(1 + r)), 0.0)
+    first = torch.where(some, y - 1 - slope, 0.0)
+    if order == 1:
+        return Rising(value, first)
+    return Rising(value, first, torch.where(some, slope + r.square() * (trigamma(y + r) - trigamma(1 + r)), 0.0))
 
 
 def trigamma(x: Tensor) -> Tensor:

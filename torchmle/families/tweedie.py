@@ -7,15 +7,18 @@ import math
 import torch
 from torch import Tensor
 
+from .power import half_deviance
+from .rising import log1p_excess, stirling_error
+
 LOST = 38.0  # natural logarithm of 2^54: terms that much smaller than the largest do not change a sum
 BLOCK = 2_000_000  # terms held at a time
 MOST_TERMS = 1e8  # number of the largest term from which the series is not summed
 
 
 def log_density(power: float, y: Tensor, mu: Tensor, dispersion: Tensor) -> Tensor:
-    """Log-density by Dunn and Smyth's (2005) series, (n,); exact densities where the power names one.
+    """Log-density, (n,); exact densities where the power names one, not a number for powers without a density here.
 
-    ``log f = a(y) + (y mu^(1-p) / (1-p) - mu^(2-p) / (2-p)) / phi``; not a number for powers without a density here.
+    That at a mean of y, by Dunn and Smyth's (2005) series, less half the deviance divided by phi.
     """
     y, mu, dispersion = torch.broadcast_tensors(y, mu, dispersion)
     p = power
@@ -26,32 +29,33 @@ def log_density(power: float, y: Tensor, mu: Tensor, dispersion: Tensor) -> Tens
         return family.log_density(y, mu, torch.ones_like(y), dispersion)
     if not 1 < p < 2:
         return torch.full_like(y, torch.nan)
-    exponent = (y * mu ** (1 - p) / (1 - p) - mu ** (2 - p) / (2 - p)) / dispersion
-    found = exponent.clone()
-    positive = y > 0
-    few = positive & (_largest_term(p, y, dispersion) <= MOST_TERMS)  # not where the dispersion is no number
-    found[few] += _log_series(p, y[few], dispersion[few]) - y[few].log()
-    many = positive & ~few
-    found[many] = _saddlepoint(p, y[many], mu[many], dispersion[many])
+    return perfect(p, y, dispersion) - half_deviance(p, y, mu.log()) / dispersion
+
+
+def perfect(p: float, y: Tensor, phi: Tensor) -> Tensor:
+    """Log-density at a mean of y, for 1 < p < 2, (n,); 0 at y = 0."""
+    y, phi = torch.broadcast_tensors(y, phi)
+    found, positive = torch.zeros_like(y), y > 0
+    few = positive & (_number(p, y, phi) <= MOST_TERMS)  # not where the dispersion is no number
+    found[few] = _log_series(p, y[few], phi[few]) - y[few].log()
+    many = positive & ~few  # there the saddlepoint approximation is exact to nine digits
+    found[many] = -0.5 * torch.log(2 * math.pi * phi[many] * y[many] ** p)
     return found
 
 
-def _largest_term(p: float, y: Tensor, phi: Tensor) -> Tensor:
-    """Number of the largest term of the series."""
-    return (y ** (2 - p) / ((2 - p) * phi)).clamp_min(1.0)
-
-
-def _saddlepoint(p: float, y: Tensor, mu: Tensor, phi: Tensor) -> Tensor:
-    """Log-density of a dispersion so small that the saddlepoint approximation is exact to nine digits."""
-    deviance = 2 * (y ** (2 - p) / ((1 - p) * (2 - p)) - y * mu ** (1 - p) / (1 - p) + mu ** (2 - p) / (2 - p))
-    return -0.5 * (torch.log(2 * math.pi * phi * y**p) + deviance / phi)
+def _number(p: float, y: Tensor, phi: Tensor) -> Tensor:
+    """Expected number of gamma variables at a mean of y."""
+    return y ** (2 - p) / ((2 - p) * phi)
 
 
 def _log_series(p: float, y: Tensor, phi: Tensor) -> Tensor:
-    """``log sum_j W_j`` with ``log W_j = j log z - lgamma(1 + j) - lgamma(-alpha j)``."""
-    a = (2 - p) / (p - 1)  # -alpha
-    log_z = a * y.log() - a * math.log(p - 1) - (1 + a) * phi.log() - math.log(2 - p)
-    peak = _largest_term(p, y, phi)
+    """Logarithm of y times the density at a mean of y, a sum over the number j of gamma variables of shape a.
+
+    With N their expected number and ``d(j) = j log(j / N) - j + N``, the term of j is
+    ``sqrt(a) / (2 pi) exp(-(1 + a) d(j) - s(j) - s(a j))``, s the errors of Stirling's formula: nothing large cancels.
+    """
+    a, number = (2 - p) / (p - 1), _number(p, y, phi)
+    peak = number.clamp_min(1.0)
     half = (math.sqrt(2 * LOST) * torch.sqrt(peak / (1 + a)) + LOST).ceil()
     out = torch.empty_like(y)
     order = torch.argsort(half)
@@ -64,8 +68,11 @@ def _log_series(p: float, y: Tensor, phi: Tensor) -> Tensor:
         width = int(half[rows].max())
         first = (peak[rows].round() - width).clamp_min(1.0)
         j = first[:, None] + torch.arange(2 * width + 1, dtype=y.dtype, device=y.device)
-        terms = j * log_z[rows][:, None] - torch.lgamma(1 + j) - torch.lgamma(a * j)
-        out[rows] = torch.logsumexp(terms, 1)
+        n = number[rows][:, None]
+        away = (j - n) / n
+        distance = j * away.square() * log1p_excess(away)
+        terms = -(1 + a) * distance - stirling_error(j) - stirling_error(a * j)
+        out[rows] = torch.logsumexp(terms, 1) + 0.5 * math.log(a) - math.log(2 * math.pi)
         start += size
     return out
 

@@ -16,11 +16,14 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ..compute.autodiff import Curvature, Eta
+from ..families.bernoulli import times
 from ..families.rising import log1p_excess, log_rising, rising
 from ..transforms import Identity, Log, Transform
 
 NOWHERE = -1000.0  # the real value whose exponential and whose logistic function are zero
 BARELY = -37.0  # log u below which log1p(u) / u is 1 - u / 2 to the last digit
+VANISHING = 1e-17  # u below which it is 1
+FAR = 300.0  # from which exponents are taken as logarithms
 
 
 class LogOrZero(Log):
@@ -115,29 +118,38 @@ class NegativeBinomialCounts(CountDistribution):
         return log_rising(y, log_a) + y * (eta[0] + logsigmoid(-log_u)) - spread - log_factorial
 
     def derivatives(self, eta: Eta, y: Tensor, log_factorial: Tensor, order: int) -> tuple[Tensor, Eta, Curvature]:
-        """With ``u = a mu``, ``s = u / (1 + u)`` and q(u) the excess ``(log1p(u) - s) / a``:
+        """With ``u = a mu``, ``s = u / (1 + u)``, ``r = 1 - s`` and q the excess ``(log1p(u) - s) / a``:
 
-        ``f_eta = (y - mu)(1 - s)``, ``f_lambda = G' - y s + q``,
-        ``f_ee = -(1 - s)(mu (1 - s) + y s)``, ``f_el = -(y - mu) s (1 - s)``, ``f_ll = G'' - (y - mu) s (1 - s) - q``.
+        ``f_eta = (y - mu) r``, ``f_lambda = G' - y s + q``,
+        ``f_ee = -r (mu r + y s)``, ``f_el = -(y - mu) s r``, ``f_ll = G'' - (y - mu) s r - q``.
+
+        Multiples of mu are made of mu where u is small and of ``1 / a = mu / u`` elsewhere, those of ``mu u`` of that and of
+        ``1 / a``: of each, the one that is a number.
         """
         log_a = self._log_a(eta)
         log_u = log_a + eta[0]
-        mu, u, s, rest = eta[0].exp(), log_u.exp(), torch.sigmoid(log_u), torch.sigmoid(-log_u)
-        softplus = -logsigmoid(-log_u)
-        tiny = torch.where(u > 0, torch.log1p(u) / u.clamp_min(torch.finfo(u.dtype).tiny), 1.0)
-        spread = torch.where(u < 1, mu * tiny, softplus * (-log_a).exp())
-        excess = torch.where(u < 1, mu * u * log1p_excess(u), (softplus - s) * (-log_a).exp())
+        u, s, r = log_u.exp(), torch.sigmoid(log_u), torch.sigmoid(-log_u)
+        softplus, size, small = -logsigmoid(-log_u), (-log_a).exp(), log_u < 0
+        mean = torch.where(small, eta[0].exp(), size)
+        square = torch.where(small, (log_u + eta[0]).exp(), size)  # of mu, times a
+        safe = u.clamp_min(VANISHING)
+        spread = mean * torch.where(small, torch.log1p(safe) / safe, softplus)
+        main = mean * torch.where(small, r, s)  # mu r
+        excess, cross = torch.where(small, log1p_excess(u), softplus - s), torch.where(small, r, s).square()
         gamma = rising(y, log_a, 2)
         assert gamma.first is not None
         assert gamma.second is not None
         value = gamma.value + y * (eta[0] - softplus) - spread - log_factorial
-        product = (y - mu) * rest
-        f_e, f_l = product, gamma.first - y * s + excess
-        f_ee, f_el, f_ll = -rest * (mu * rest + y * s), -product * s, gamma.second - product * s - excess
+        f_e, f_l = y * r - main, gamma.first - y * s + square * excess
+        f_ee, y_part = -r * (main + y * s), y * s * r
         c = self.power - 2
         if c == 0:
+            f_el, f_ll = square * cross - y_part, gamma.second - y_part + square * (cross - excess)
             return value, (f_e, f_l), ((f_ee, f_el), (f_ll,))
-        return value, (f_e + c * f_l, f_l), ((f_ee + 2 * c * f_el + c * c * f_ll, f_el + c * f_ll), (f_ll,))
+        rest, bend = gamma.second - y_part, cross - excess
+        f_ee = f_ee + c * (c * rest - 2 * y_part) + square * (2 * c * cross + c * c * bend)
+        f_el = c * rest - y_part + square * (cross + c * bend)
+        return value, (f_e + c * f_l, f_l), ((f_ee, f_el), (rest + square * bend,))
 
     def moments(self, eta: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         mu = eta[0].exp()
@@ -194,28 +206,41 @@ class GeneralizedPoissonCounts(CountDistribution):
     parameters: ClassVar[Mapping[str, Transform]] = MappingProxyType({"mu": Log(), "alpha": Identity()})
 
     def loglike(self, eta: Sequence[Tensor], y: Tensor, log_factorial: Tensor) -> Tensor:
-        mu, c = eta[0].exp(), eta[1] * (self.power * eta[0]).exp()
-        ratio, rate = c * y / mu, (mu + c * y) / (1 + c)
+        q, ratio = self.power, _ratio(eta, y, self.power)
         possible = ratio > -1  # a negative alpha ends the support
-        value = (y - 1) * torch.log1p(torch.where(possible, ratio, 0.0)) - y * torch.log1p(c) - rate - log_factorial
-        return torch.where(possible, y * eta[0] + value, -torch.inf)
+        log_one = log1p_multiple(eta[1], q * eta[0])
+        log_more = log1p_multiple(torch.where(possible, y * eta[1], 0.0), (q - 1) * eta[0])
+        value = self._value(eta[0], _share(eta[1], q * eta[0]), log_one, log_more, y) - log_factorial
+        return torch.where(possible, value, -torch.inf)
+
+    def _value(self, eta: Tensor, share: Tensor, log_one: Tensor, log_more: Tensor, y: Tensor) -> Tensor:
+        return y * (eta - log_one) + (y - 1) * log_more - (eta - log_one).exp() - y * share
 
     def derivatives(self, eta: Eta, y: Tensor, log_factorial: Tensor, order: int) -> tuple[Tensor, Eta, Curvature]:
-        """First in eta and c, then by the chain rule: ``c_eta = power c``, ``c_alpha = mu^power``."""
-        q, mu, m = self.power, eta[0].exp(), (self.power * eta[0]).exp()
-        c = eta[1] * m
-        one, total, before = 1 + c, mu + c * y, y - 1
-        value = y * eta[0] + before * torch.log1p(c * y / mu) - y * torch.log1p(c) - total / one - log_factorial
-        share = c * y / total
-        f_e = y - before * share - mu / one
-        f_c = before * y / total - y / one - (y - mu) / one.square()
-        f_ee = before * share * (1 - share) - mu / one
-        f_ec = mu / one.square() - before * y * mu / total.square()
-        f_cc = -before * (y / total).square() + y / one.square() + 2 * (y - mu) / one**3
-        slope = q * c
-        h_ee = f_ee + slope * (2 * f_ec + slope * f_cc + q * f_c)
-        h_ea = m * (f_ec + slope * f_cc + q * f_c)
-        return value, (f_e + slope * f_c, m * f_c), ((h_ee, h_ea), (m.square() * f_cc,))
+        """First in eta and c, times c or its slope in alpha, then by the chain rule: ``c_eta = power c``, ``c_alpha = mu^power``.
+
+        With ``theta = mu / (1 + c)``, ``h = c / (1 + c)``, ``s = c y / (mu + c y)``, ``d = y / (1 + c) - theta``, where H and S
+        are h and s divided by alpha.
+        """
+        q, alpha, before = self.power, eta[1], y - 1
+        log_one, log_more = log1p_multiple(alpha, q * eta[0]), log1p_multiple(y * alpha, (q - 1) * eta[0])
+        h, ratio = _share(alpha, q * eta[0]), _ratio(eta, y, q)
+        s = torch.where(ratio > 1, 1 / (1 + 1 / ratio), ratio / (1 + ratio))
+        value = self._value(eta[0], h, log_one, log_more, y) - log_factorial
+        theta = (eta[0] - log_one).exp()
+        big_h = torch.where(h > 0.5, h / alpha, (q * eta[0] - log_one).exp())
+        big_s = torch.where(s > 0.5, s / alpha, times(y, ((q - 1) * eta[0] - log_more).exp()))
+        d, t = y * (-log_one).exp() - theta, 1 / (1 + ratio)
+        twist = y + 2 * d
+        c_a, a_ec = times(before, big_s) - (y + d) * big_h, theta * big_h - times(before, big_s * t)
+        a_cc = twist * big_h.square() - times(before, big_s.square())
+        f_e, f_ee = y - before * s - theta, before * s * t - theta
+        if q == 0:
+            return value, (f_e, c_a), ((f_ee, a_ec), (a_cc,))
+        c_c, c_ec = before * s - times(h, y + d), times(h, theta) - before * s * t
+        c_cc, m_cc = times(h.square(), twist) - before * s.square(), times(h, twist * big_h) - times(before * s, big_s)
+        h_ee, h_ea = f_ee + q * (2 * c_ec + q * (c_cc + c_c)), a_ec + q * (m_cc + c_a)
+        return value, (f_e + q * c_c, c_a), ((h_ee, h_ea), (a_cc,))
 
     def moments(self, eta: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
         mu = eta[0].exp()
@@ -223,3 +248,21 @@ class GeneralizedPoissonCounts(CountDistribution):
 
     def first_dispersion(self, mu: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
         return ((y - mu).square() - y) * mu ** (self.power - 1), 2 * mu ** (2 * self.power)
+
+
+def log1p_multiple(a: Tensor, x: Tensor) -> Tensor:
+    """``log(1 + a exp(x))`` where the exponential may be beyond numbers."""
+    far = (x > FAR) & (a > 1e-100)
+    near = torch.log1p(a * torch.where(far, 0.0, x).clamp_max(700.0).exp())  # what is clamped goes with an a of nothing
+    return torch.where(far, torch.where(far, a, 1.0).log() + x, near)
+
+
+def _share(alpha: Tensor, x: Tensor) -> Tensor:
+    """``c / (1 + c)`` with ``c = alpha exp(x)``."""
+    c = alpha * x.exp()
+    return torch.where(c > 1, 1 / (1 + 1 / c), c / (1 + c))
+
+
+def _ratio(eta: Sequence[Tensor], y: Tensor, power: float) -> Tensor:
+    """``c y / mu``, what is added to the mean for each count."""
+    return torch.where(y * eta[1] == 0, 0.0, y * eta[1] * ((power - 1) * eta[0]).exp())

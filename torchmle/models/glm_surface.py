@@ -246,7 +246,8 @@ class GLMSurface(LinearArguments, Base):
                 return value if isinstance(self.family, Binomial) else value / scale
             weight = torch.as_tensor(self.row_weight(block), dtype=torch.float64, device=block.device)
             dispersion = torch.as_tensor(scale, dtype=torch.float64, device=block.device)
-            return self.family.log_density(block.y, self.link.transform(eta), weight, dispersion)
+            perfect = self.family.perfect(block.y, weight, dispersion)
+            return perfect + self.family.kernel(block.y, eta).value * weight / dispersion  # means may be beyond numbers
 
         return row_map(rows, self.rows)
 

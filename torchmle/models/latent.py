@@ -10,8 +10,20 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..families.bernoulli import success_and_failure
+from ..families.bernoulli import Terms as Tail
+from ..families.bernoulli import log_one_minus_exp, success_and_failure, times
 from ..transforms import Cauchy, CLogLog, Logit, LogLog, Probit, Transform
+
+
+class Terms(NamedTuple):
+    """Log-probability of each row's interval, with derivatives in its upper and lower limit, (n,) each."""
+
+    value: Tensor
+    upper: Tensor
+    lower: Tensor
+    upper_upper: Tensor
+    lower_lower: Tensor
+    upper_lower: Tensor
 
 
 class Latent:
@@ -27,14 +39,6 @@ class Latent:
         """``log(1 - F(x))``."""
         return success_and_failure(self.transform, x)[1].value
 
-    def log_pdf(self, x: Tensor) -> Tensor:
-        """``log f(x)``."""
-        raise NotImplementedError
-
-    def slope(self, x: Tensor) -> Tensor:
-        """``d log f(x) / dx``."""
-        raise NotImplementedError
-
     def quantile(self, p: Tensor) -> Tensor:
         """``F^-1(p)``."""
         return self.transform.inverse(p)
@@ -46,11 +50,39 @@ class Latent:
         smaller = torch.where(right, self.log_sf(upper), self.log_cdf(lower))
         return larger + log_one_minus_exp(smaller - larger)
 
+    def below(self, x: Tensor) -> Tail:
+        """``log F(x)`` with two derivatives."""
+        return success_and_failure(self.transform, x)[0]
 
-def log_one_minus_exp(x: Tensor) -> Tensor:
-    """``log(1 - e^x)`` of negative x (Maechler 2012)."""
-    near = x > -math.log(2)
-    return torch.where(near, torch.log(-torch.expm1(x)), torch.log1p(-torch.where(near, -1.0, x).exp()))
+    def above(self, x: Tensor) -> Tail:
+        """``log(1 - F(x))`` with two derivatives."""
+        return success_and_failure(self.transform, x)[1]
+
+    def between(self, lower: Tensor, upper: Tensor) -> Terms:
+        """`log_between` with its derivatives, by the tail A in which the two are small: with ``k = 1 / (e^(A(n) - A(f)) - 1)``
+
+        of the near limit n and the far one f, ``d/dn = A'(n)(1 + k)`` and ``d/df = -k A'(f)``.
+        """
+        right = lower + upper > 0
+        near, far = (
+            self._tail(right, torch.where(right, lower, upper)),
+            self._tail(right, torch.where(right, upper, lower)),
+        )
+        k = 1 / torch.expm1(near.value - far.value)
+        bend = k * (1 + k)
+        one = near.first * (1 + k), near.second * (1 + k) - bend * near.first.square()
+        other = times(-k, far.first), times(-k, far.second) - times(bend, far.first.square())
+        (u, uu), (v, vv) = (
+            tuple(torch.where(right, *pair) for pair in zip(*order, strict=True))
+            for order in ((other, one), (one, other))
+        )
+        value = near.value + log_one_minus_exp(far.value - near.value)
+        return Terms(value, u, v, uu, vv, times(bend, near.first * far.first))
+
+    def _tail(self, right: Tensor, x: Tensor) -> Tail:
+        """The logarithm of what lies to the right of x, or to its left, with derivatives."""
+        left, sides = self.below(x), self.above(x)
+        return Tail(*(torch.where(right, *pair) for pair in zip(sides, left, strict=True)))
 
 
 class Normal(Latent):
@@ -58,27 +90,22 @@ class Normal(Latent):
 
     transform = Probit()
 
-    def log_pdf(self, x: Tensor) -> Tensor:
-        return -0.5 * (x * x + math.log(2 * math.pi))
-
-    def slope(self, x: Tensor) -> Tensor:
-        return -x
-
 
 class Logistic(Latent):
     """Standard logistic."""
 
     transform = Logit()
 
-    def log_pdf(self, x: Tensor) -> Tensor:
-        return torch.nn.functional.logsigmoid(x) + torch.nn.functional.logsigmoid(-x)
-
-    def slope(self, x: Tensor) -> Tensor:
-        return torch.sigmoid(-x) - torch.sigmoid(x)
-
     def log_between(self, lower: Tensor, upper: Tensor) -> Tensor:
         """``F(u) - F(l) = F(u) (1 - F(l)) (1 - exp(l - u))``."""
         return self.log_cdf(upper) + self.log_sf(lower) + log_one_minus_exp(lower - upper)
+
+    def between(self, lower: Tensor, upper: Tensor) -> Terms:
+        one, other = self.below(upper), self.above(lower)
+        slope = 1 / torch.expm1(upper - lower)
+        bend = slope * (1 + slope)
+        value = one.value + other.value + log_one_minus_exp(lower - upper)
+        return Terms(value, one.first + slope, other.first - slope, one.second - bend, other.second - bend, bend)
 
 
 class SmallestExtreme(Latent):
@@ -86,14 +113,18 @@ class SmallestExtreme(Latent):
 
     transform = CLogLog()
 
-    def log_pdf(self, x: Tensor) -> Tensor:
-        return x - x.exp()
-
-    def slope(self, x: Tensor) -> Tensor:
-        return 1 - x.exp()
-
     def log_between(self, lower: Tensor, upper: Tensor) -> Tensor:
-        return -lower.exp() + log_one_minus_exp(-lower.exp() * torch.expm1(upper - lower))
+        return -lower.exp() + self.log_cdf(upper + log_one_minus_exp(lower - upper))
+
+    def between(self, lower: Tensor, upper: Tensor) -> Terms:
+        """``F(u) - F(l) = (1 - F(l)) F(z)`` with ``z = log(e^u - e^l)``."""
+        z = upper + log_one_minus_exp(lower - upper)
+        p, q = -1 / torch.expm1(lower - upper), 1 / torch.expm1(upper - lower)  # slopes of z in u and, negative, in l
+        far, middle = lower.exp(), self.below(z)
+        cross = p * q * (middle.first - middle.second)
+        u, v = p * middle.first, -far - q * middle.first
+        return Terms(middle.value - far, u, v, p * p * middle.second - p * q * middle.first,
+                     q * q * middle.second - p * q * middle.first - far, cross)  # fmt: skip
 
 
 class LargestExtreme(Latent):
@@ -102,26 +133,18 @@ class LargestExtreme(Latent):
     transform = LogLog()
     _mirror = SmallestExtreme()
 
-    def log_pdf(self, x: Tensor) -> Tensor:
-        return self._mirror.log_pdf(-x)
-
-    def slope(self, x: Tensor) -> Tensor:
-        return -self._mirror.slope(-x)
-
     def log_between(self, lower: Tensor, upper: Tensor) -> Tensor:
         return self._mirror.log_between(-upper, -lower)
+
+    def between(self, lower: Tensor, upper: Tensor) -> Terms:
+        value, u, v, uu, vv, uv = self._mirror.between(-upper, -lower)
+        return Terms(value, -v, -u, vv, uu, uv)
 
 
 class CauchyLatent(Latent):
     """Standard Cauchy."""
 
     transform = Cauchy()
-
-    def log_pdf(self, x: Tensor) -> Tensor:
-        return -torch.log1p(x * x) - math.log(math.pi)
-
-    def slope(self, x: Tensor) -> Tensor:
-        return -2 * x / (1 + x * x)
 
     def log_between(self, lower: Tensor, upper: Tensor) -> Tensor:
         """By ``atan u - atan l = atan2(u - l, 1 + u l)``."""
@@ -162,6 +185,14 @@ class Foreign(Latent):
 
     def quantile(self, p: Tensor) -> Tensor:
         return _outside(self.distribution.ppf, p)
+
+    def below(self, x: Tensor) -> Tail:
+        value, slope = self.log_cdf(x), (self.log_pdf(x) - self.log_cdf(x)).exp()
+        return Tail(value, slope, slope * (self.slope(x) - slope))
+
+    def above(self, x: Tensor) -> Tail:
+        value, slope = self.log_sf(x), -(self.log_pdf(x) - self.log_sf(x)).exp()
+        return Tail(value, slope, slope * (self.slope(x) - slope))
 
 
 class _Numeric(torch.autograd.Function):
@@ -209,17 +240,6 @@ def latent(distr: Any) -> Latent:
                      "of scipy.stats")  # fmt: skip
 
 
-class Terms(NamedTuple):
-    """Log-probability of each row's interval, with derivatives in its upper and lower limit, (n,) each."""
-
-    value: Tensor
-    upper: Tensor
-    lower: Tensor
-    upper_upper: Tensor
-    lower_lower: Tensor
-    upper_lower: Tensor
-
-
 def log_probability(kind: Latent, lower: Tensor, upper: Tensor, first: Tensor, last: Tensor) -> Tensor:
     """``log(F(upper) - F(lower))``; in the `first` interval the lower limit is minus infinity, in the `last` the upper infinity.
 
@@ -234,17 +254,13 @@ def log_probability(kind: Latent, lower: Tensor, upper: Tensor, first: Tensor, l
 
 
 def interval_terms(kind: Latent, lower: Tensor, upper: Tensor, first: Tensor, last: Tensor) -> Terms:
-    """`log_probability` with its derivatives: with ``a = f(u) / P`` and ``b = f(l) / P``,
-
-    ``d/du = a``, ``d/dl = -b``, ``d2/du2 = a (psi(u) - a)``, ``d2/dl2 = -b (psi(l) + b)``, ``d2/du dl = a b``, where
-    ``psi = (log f)'``.
-    """
-    value = log_probability(kind, lower, upper, first, last)
-    a = torch.where(last, 0.0, (kind.log_pdf(upper) - value).exp())
-    b = torch.where(first, 0.0, -(kind.log_pdf(lower) - value).exp())
-    return Terms(value, a, b, a * (_used(kind, upper, last) - a), b * (_used(kind, lower, first) - b), -a * b)
-
-
-def _used(kind: Latent, x: Tensor, unused: Tensor) -> Tensor:
-    slope = kind.slope(torch.where(unused, 0.0, x))
-    return torch.where(unused, 0.0, slope)  # 0 may be at the edge of the support
+    """`log_probability` with its derivatives."""
+    inside = ~(first | last) & (upper > lower)
+    found = kind.between(torch.where(inside, lower, 0.0), torch.where(inside, upper, 1.0))
+    below, above = kind.below(torch.where(first, upper, 0.0)), kind.above(torch.where(last, lower, 0.0))
+    zero = torch.zeros_like(upper)
+    ends = (Terms(below.value, below.first, zero, below.second, zero, zero),
+            Terms(above.value, zero, above.first, zero, above.second, zero))  # fmt: skip
+    nowhere = Terms(torch.full_like(upper, -torch.inf), *[torch.full_like(upper, torch.nan)] * 5)
+    choices = zip(*ends, found, nowhere, strict=True)
+    return Terms(*(torch.where(first, a, torch.where(last, b, torch.where(inside, c, d))) for a, b, c, d in choices))

@@ -96,7 +96,7 @@ class Normal(RegressionModel):
         return replace(optimum, status=Status.DIVERGING, direction=direction)
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
-        return -0.5 * (LOG_2PI + ((data.y - p.mu) / p.sigma) ** 2) - p.real.sigma
+        return -0.5 * (LOG_2PI + _scaled(data.y - p.mu, p.real.sigma).square()) - p.real.sigma
 
     def frozen(self, p: Values, data: Data, scale: float) -> Any:
         from scipy import stats  # loaded late: it is slow to import
@@ -105,10 +105,8 @@ class Normal(RegressionModel):
 
     def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
         mu, log_sigma = eta
-        precision = torch.exp(-2 * log_sigma)
-        residual = data.y - mu
-        g_mu = residual * precision
-        square = residual * g_mu
+        scaled = _scaled(data.y - mu, log_sigma)
+        g_mu, square, precision = _scaled(scaled, log_sigma), scaled.square(), torch.exp(-2 * log_sigma)
         loglike = -0.5 * (LOG_2PI + square) - log_sigma
         return loglike, (g_mu, square - 1), ((-precision, -2 * g_mu), (-2 * square,))
 
@@ -124,6 +122,11 @@ def expected_second(eta: Eta) -> Curvature:
     """Expected second derivatives in (mu, log sigma) of each row."""
     log_sigma = eta[1]
     return (-torch.exp(-2 * log_sigma), 0 * log_sigma), (-2 + 0 * log_sigma,)
+
+
+def _scaled(residual: Tensor, log_sigma: Tensor) -> Tensor:
+    """Residuals in units of sigma, one of zero being zero in any."""
+    return torch.where(residual == 0, 0.0, residual * torch.exp(-log_sigma))
 
 
 def sums_of_moments(regression: starts.Regression, z: Tensor, order: int) -> tuple[Tensor, ...]:

@@ -12,11 +12,12 @@ from torch import Tensor
 from ..compute.autodiff import Curvature, Eta
 from ..compute.processes import total
 from ..data import Data
+from ..families.bernoulli import Terms, success_and_failure, times
 from ..parameters import Values
 from ..regression import RegressionModel
 from ..results import Results, report
 from ..sums import row_sums
-from ..transforms import Log, Transform
+from ..transforms import CLogLog, Log, Transform
 
 EXACT, LEFT, INTERVAL = 1.0, 2.0, 3.0  # codes of data.event; 0 is right-censored
 
@@ -124,24 +125,28 @@ class ExponentialSurvival(RegressionModel):
         return super().prepare(data)
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
-        entry = data.get("entry")
-        lived = data.y if entry is None else data.y - entry
-        right = torch.where(data.event == EXACT, p.real.rate, torch.zeros_like(p.real.rate)) - p.rate * lived
-        if self.exact_or_right:
-            return right
-        left, interval = data.event == LEFT, data.event == INTERVAL
-        width = torch.where(interval, data.columns.get("upper", data.y) - data.y, lived)
-        # rows of other kinds get a harmless width, so that no branch of where() has an infinite derivative
-        width = torch.where(left | interval, width, torch.ones_like(width))
-        failed = torch.log(-torch.expm1(-p.rate * width))
-        return torch.where(left, failed, torch.where(interval, failed - p.rate * lived, right))
+        return self._terms(p.real.rate, data).value
 
     def eta_derivatives(self, eta: Eta, data: Data, order: int) -> tuple[Tensor, Eta, Curvature]:
-        if not self.exact_or_right:
-            return super().eta_derivatives(eta, data, order)
+        value, first, second = self._terms(eta[0], data)
+        return value, (first,), ((second,),)
+
+    def _terms(self, eta: Tensor, data: Data) -> Terms:
+        """``d eta - exp(eta) t`` and, of failures known to an interval of width w, ``log(1 - exp(-exp(eta + log w)))``."""
         entry = data.get("entry")
-        expected = eta[0].exp() * (data.y if entry is None else data.y - entry)
-        return data.event * eta[0] - expected, (data.event - expected,), ((-expected,),)
+        lived = data.y if entry is None else data.y - entry
+        expected = times(lived, eta.exp())
+        if self.exact_or_right:
+            return Terms(data.event * eta - expected, data.event - expected, -expected)
+        left, interval = data.event == LEFT, data.event == INTERVAL
+        width = torch.where(interval, data.columns.get("upper", data.y) - data.y, lived)
+        width = torch.where(left | interval, width, 1.0)  # of other rows it is not used
+        failed, _ = success_and_failure(CLogLog(), eta + width.log())
+        exact = data.event == EXACT
+        known = Terms(torch.where(exact, eta, 0.0), exact.to(eta.dtype), torch.zeros_like(eta))
+        parts = (torch.where(left | interval, one, other) for one, other in zip(failed, known, strict=True))
+        expected = torch.where(left, 0.0, expected)
+        return Terms(*(part - expected for part in parts))
 
     def start(self) -> Tensor:
         """The rate of the sample, failures / time at risk, in the constant."""

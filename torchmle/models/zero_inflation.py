@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ..compute.autodiff import Curvature, Eta
-from ..families.bernoulli import success_and_failure
+from ..families.bernoulli import success_and_failure, times
 from ..transforms import Logit, Probit, Transform
 from .count_distributions import NOWHERE, CountDistribution
 
@@ -57,12 +57,12 @@ class ZeroInflatedCounts(CountDistribution):
         v = torch.where(zero, torch.sigmoid(f + b - a), 1.0)  # 1 - w
         value = torch.where(zero, _log_sum(a, b + f), b + f)
         both, difference = w * v, a1 - b1
-        gradient = (*(v * gj for gj in g), w * a1 + v * b1)
-        second = w * a2 + v * b2 + both * difference.square()
+        gradient = (*(times(v, gj) for gj in g), times(w, a1) + times(v, b1))
+        second = times(w, a2) + times(v, b2) + times(both, difference.square())
         rows = []
         for j, row in enumerate(h):
-            inner = tuple(v * hjk + both * g[j] * g[j + k] for k, hjk in enumerate(row))
-            rows.append((*inner, -both * difference * g[j]))
+            inner = tuple(times(v, hjk) + times(both, g[j] * g[j + k]) for k, hjk in enumerate(row))
+            rows.append((*inner, -times(both, difference * g[j])))
         return value, gradient, (*rows, (second,))
 
     def moments(self, eta: Sequence[Tensor]) -> tuple[Tensor, Tensor]:
