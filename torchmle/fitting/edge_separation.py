@@ -127,8 +127,7 @@ def _reported(fit: Fit, said: Separation) -> Fit:
 def _ends(fit: Fit, link: Transform, ends: Sequence[End]) -> Found | None:
     """Rows that the data put at ends, and a direction that takes them there without moving others; None if there is none."""
     model: Any = fit.model
-    x, y = columns_of(model.rows, next(iter(model.parameters))), row_map(lambda block: block.y.double(), model.rows)
-    x = x if fit.coordinates.basis is None else x @ fit.coordinates.basis
+    y = row_map(lambda block: block.y.double(), model.rows)
     mean, counted = link(predictors(model, fit.z)[:, 0]), row_map(_counted, model.rows)
     moves, bounded = torch.zeros(len(y), dtype=torch.float64), torch.zeros(len(y), dtype=torch.bool)
     for end in ends:
@@ -139,7 +138,8 @@ def _ends(fit: Fit, link: Transform, ends: Sequence[End]) -> Found | None:
     touching = bounded & ((mean - y).abs() <= AT_END * size)
     if not bool(touching.any()):
         return None
-    row = moves.nonzero()[:, 0]
+    row, x = moves.nonzero()[:, 0], columns_of(model.rows, next(iter(model.parameters)))
+    x = x if fit.coordinates.basis is None else x @ fit.coordinates.basis
     cone = recession(x[counted & (moves == 0)], x[row] * moves[row, None])
     if cone is None or not bool((cone.strict & touching[row]).any()):
         return None
