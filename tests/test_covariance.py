@@ -457,12 +457,6 @@ def test_what_is_not_a_covariance_is_refused(linear, cov_type, options, error, w
         tm.OLS.from_formula("y ~ x + w", linear).fit(cov_type=cov_type, cov_kwds=options)
 
 
-@pytest.mark.parametrize("name", ["gumbel", "mixture", "student"])
-def test_expected_information_is_not_made_up(name):
-    with pytest.raises(ValueError, match="expected information"):
-        _ = fitted(BY_NAME[name]).with_covariance("eim").bse
-
-
 @pytest.mark.parametrize("cov_type", ["HC2", "HC3"])
 @pytest.mark.parametrize("name", ["ols", "wls", "poisson"])
 def test_a_row_with_a_dummy_of_its_own_has_no_leverage_adjustment(name, cov_type):

@@ -23,6 +23,7 @@ from .fitting.coordinates import Coordinates
 from .fitting.fit import Fit
 from .fitting.maximum import NOTHING, maximum
 from .fitting.objective import Objective
+from .inference.expected import expected_information
 from .linalg import Inverse, invert_information
 from .model import Model
 from .optim import Optimum, maximize, resolve_method
@@ -155,13 +156,28 @@ class LikelihoodModel(Derivatives, Names, Model):
         return row_map(lambda block: self.row_loglike(z, block).detach(), self.rows)
 
     def expected_information(self, z: Tensor) -> Tensor:
-        """Expected information in z, (k, k), for models that have it in closed form."""
-        raise ValueError(f"{type(self).__name__} has no expected information in closed form; use cov_type='nonrobust'")
+        """Expected information in z, (k, k): by numbers, from the likelihood alone; models with a closed form override it.
+
+        See `torchmle.inference.expected`, also for what has none.
+        """
+        return expected_information(self, z)
 
     @property
     def knows_expected_information(self) -> bool:
-        """Whether the expected information has a closed form here."""
+        """Whether the expected information has a closed form here, which some conventions then take for the observed one."""
         return type(self).expected_information is not LikelihoodModel.expected_information
+
+    def information_scores(self, z: Tensor, data: Data) -> Tensor:
+        """Derivatives of each row's log-likelihood in what it sees of the parameters, (n, m): here all of z."""
+        return self.block_scores(z, data)
+
+    def information_of(self, products: Tensor, data: Data) -> Tensor:
+        """The weighted sum over rows, (k, k) in z, of outer products (n, m, m) of `information_scores`."""
+        return weighted(products.flatten(1), data).sum(0).reshape(products.shape[1:])
+
+    def with_responses(self, data: Data, y: Tensor) -> Data:
+        """Rows with other responses; a model that keeps functions of the response as columns overrides it."""
+        return data.with_response(y)
 
     # -- leverages ---------------------------------------------------------------------------------------------
 

@@ -5,7 +5,8 @@ With bread ``A = (-H)^-1`` and row scores s_i (of weight w_i when a row counts w
 =============  ==================================================================================================
 nonrobust      "oim"; for a GLM fitted by scoring, "eim"
 oim            A, times the dispersion where a model has one: observed information
-eim            inverse of the expected information, for models that have it
+eim            inverse of the expected information: in closed form, or averaged over all responses that each row could
+               have had; not for censored responses and quasi-likelihoods, which do not say it
 fixed scale    A times a dispersion that is given, not estimated
 opg            inverse of sum w_i s_i s_i' (Berndt, Hall, Hall and Hausman 1974)
 HC0            A (sum w_i s_i s_i') A (Eicker 1967, Huber 1967, White 1980)
@@ -38,7 +39,7 @@ convention      OLS and WLS                                         other models
 "none"          1                                                   1
 ==============  ==================================================  =====================================
 
-and "R" makes bread and leverages of the expected information where the model has it, as package sandwich does for a glm;
+and "R" makes bread and leverages of the expected information where that has a closed form, as package sandwich does for a glm;
 the others of the observed one.
 """
 

@@ -47,7 +47,7 @@ class Nonrobust(Classical):
 
 @dataclass(frozen=True, kw_only=True)
 class Expected(Classical):
-    """Inverse of the expected information, times the dispersion."""
+    """Inverse of the expected information, times the dispersion; see `torchmle.inference.expected` for where it comes from."""
 
     name: str = "eim"
 

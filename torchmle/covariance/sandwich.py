@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def bread(fit: Fit, expected: bool = False) -> Tensor:
-    """Inverse of the information in z: the observed one, or the expected one if it is asked for and the model has it."""
+    """Inverse of the information in z: the observed one, or the expected one if it is asked for and has a closed form."""
     return expected_bread(fit) if expected and fit.model.knows_expected_information else fit.bread
 
 

@@ -24,6 +24,7 @@ from torch import Tensor
 from ..data import Data
 
 if TYPE_CHECKING:
+    from ..likelihood import LikelihoodModel
     from ..regression import RegressionModel
 
 Array = NDArray[np.float64]
@@ -187,9 +188,13 @@ def distribution_of(model: RegressionModel, eta: Tensor, rows: Data) -> Tabulate
     """
     seen, n = model.seen, rows.n
     known = ~eta.isnan().any(0)
+
+    def loglike(many: Data, each: Tensor) -> Tensor:
+        return model.loglike_obs(model.values(tuple(eta[:, each])), many)
+
     if seen is not None:
         for attempt in attempts(seen):
-            found = attempt(_log_density(model, eta, rows, getattr(torch, seen.dtype)), n)
+            found = attempt(log_density_of(model, rows, seen, loglike), n)
             if bool(((found.mass - 1).abs() < SUM_TOLERANCE)[known].all()):
                 return found.distribution
     raise ValueError(
@@ -261,15 +266,25 @@ def supports(seen: Seen) -> list[Support]:
     return [*([share] if low >= 0 and high <= 1 else []), *([half] if low >= 0 else []), line]
 
 
-def _log_density(model: RegressionModel, eta: Tensor, rows: Data, dtype: torch.dtype) -> LogDensity:
-    """Log-likelihood of responses (n, g), minus infinity where the model has none or refuses them."""
+def log_density_of(
+    model: LikelihoodModel, rows: Data, seen: Seen, loglike: Callable[[Data, Tensor], Tensor]
+) -> LogDensity:
+    """Log-likelihood of responses (n, g), minus infinity where the model has none or refuses them.
+
+    Parameters
+    ----------
+    model : LikelihoodModel
+    rows : Data
+    seen : Seen
+    loglike : callable
+        Of repeated rows with responses, and the place of each among the rows.
+    """
 
     def log_density(y: Tensor) -> Tensor:
-        each = torch.arange(rows.n).repeat_interleave(y.shape[1])
-        many = rows.take(each).with_response(y.reshape(-1).to(dtype))
+        many, each = repeated(model, rows, seen, y)
         with torch.no_grad():
             try:
-                found = model.loglike_obs(model.values(tuple(eta[:, each])), many)
+                found = loglike(many, each)
             except (
                 AttributeError,
                 IndexError,
@@ -280,6 +295,14 @@ def _log_density(model: RegressionModel, eta: Tensor, rows: Data, dtype: torch.d
         return found.double().reshape(y.shape).nan_to_num(-torch.inf, posinf=torch.inf, neginf=-torch.inf)
 
     return log_density
+
+
+def repeated(model: LikelihoodModel, rows: Data, seen: Seen, y: Tensor) -> tuple[Data, Tensor]:
+    """Each row once for each of its responses (n, g), with these; and the place of each among the rows."""
+    each = torch.arange(rows.n).repeat_interleave(y.shape[1])
+    dtype = getattr(torch, seen.dtype)
+    values = y.reshape(-1).to(torch.float64 if dtype.is_floating_point else dtype)
+    return model.with_responses(rows.take(each), values), each
 
 
 def _finite(log_density: LogDensity, n: int, low: int, high: int) -> _Found:

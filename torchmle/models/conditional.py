@@ -267,6 +267,10 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
                 hessian = hessian - chosen.covariance_sum(found, groups.chosen, w)
         return (value, score, hessian)[: order + 1]
 
+    def expected_information(self, z: Tensor) -> Tensor:
+        """The observed one: given how many of a group are chosen, it does not depend on which."""
+        return -self.sums(z, 2)[2]
+
     def conditional_probabilities(self, z: Tensor) -> Array:
         """Probability that each member has y = 1, given how many of its group have, (n,) ndarray."""
         out = torch.zeros(self.members.n, dtype=torch.float64)

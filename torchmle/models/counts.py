@@ -63,8 +63,10 @@ class CountModel(LinearArguments, Lasso, RegressionModel):
         y = data.y
         if bool((y < 0).any()):
             raise ValueError(f"{self.endog_names}: counts must not be negative; the smallest is {float(y.min()):g}")
-        data = self.prepare_prediction(data)
-        return super().prepare(data.with_columns(log_factorial=torch.lgamma(y.to(torch.float64) + 1)))
+        return super().prepare(self.with_responses(self.prepare_prediction(data), y))
+
+    def with_responses(self, data: Data, y: Tensor) -> Data:
+        return data.with_response(y).with_columns(log_factorial=torch.lgamma(y.to(torch.float64) + 1))
 
     def prepare_prediction(self, data: Data) -> Data:
         return with_log_exposure(data)

@@ -11,9 +11,10 @@ import pandas as pd
 import torch
 from torch import Tensor
 
+from ..compute.autodiff import derivatives
 from ..compute.processes import total
 from ..data import Data
-from ..fitting.columns import centres, intercept_column
+from ..fitting.columns import centres, gram, intercept_column
 from ..fitting.coordinates import Coordinates
 from ..fitting.objective import Objective
 from ..inference.prediction import MEAN, Prediction
@@ -24,7 +25,7 @@ from ..parameters import Parameters, Values
 from ..results import Results
 from ..results.predictions import with_limits
 from ..structured import CholeskyCovariance, Coefficients
-from ..sums import block_slices, row_map
+from ..sums import block_slices, row_map, row_sums
 from ..transforms import Identity
 from .normal import LOG_2PI
 
@@ -166,6 +167,29 @@ class MVNormal(LikelihoodModel):
         factor = self.covariance_transform.factor(p.real.cov)
         standard = torch.linalg.solve_triangular(factor, (data.y - data.X @ p.mean).T, upper=False)
         return -0.5 * (len(factor) * LOG_2PI + standard.square().sum(0)) - factor.diagonal().log().sum()
+
+    def expected_information(self, z: Tensor) -> Tensor:
+        """Second derivatives in (B, S) of the divergence from the normals at (B0, S0), the estimate:
+
+        ``(n log |S| + n tr(S^-1 S0) + tr(S^-1 (B - B0)' X'X (B - B0))) / 2``.
+        """
+
+        def moments(block: Data) -> tuple[Tensor, Tensor]:
+            weights = block.get("freq_weights", torch.ones(block.n, dtype=torch.float64, device=block.device))
+            assert weights is not None
+            return gram(block.X, weights, block.X), weights.sum()
+
+        inner, n = row_sums(moments, self.rows)
+        cov, transform = self.layout.block("cov").reals, self.covariance_transform
+        mean, root = self.coefficients(z), transform.factor(z[cov])
+
+        def divergence(point: Tensor) -> Tensor:
+            factor, move = transform.factor(point[cov]), self.coefficients(point) - mean
+            spread = torch.linalg.solve_triangular(factor, root, upper=False).square().sum()
+            shift = torch.linalg.solve_triangular(factor, move.T, upper=False)
+            return n * (factor.diagonal().log().sum() + spread / 2) + ((shift @ inner) * shift).sum() / 2
+
+        return derivatives(divergence, z.detach().cpu(), 2)[2]
 
     def start(self) -> Tensor:
         """The closed form, from the QR of ``[X, Y]``: B by back substitution, S from what is left of Y.

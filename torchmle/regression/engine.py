@@ -187,6 +187,15 @@ class RegressionModel(Observed, LikelihoodModel):
                     hessian[blocks[j + offset].reals, blocks[j].reals] = part.T
         return hessian
 
+    def information_scores(self, z: Tensor, data: Data) -> Tensor:
+        """Derivatives of each row's log-likelihood in its linear predictors, (n, m)."""
+        return torch.stack(self.eta_derivatives(self.eta(z, data), data, 1)[1], 1)
+
+    def information_of(self, products: Tensor, data: Data) -> Tensor:
+        """The weighted sum over rows, (k, k) in z, of outer products (n, m, m) of `information_scores`."""
+        m = products.shape[1]
+        return self.assemble(tuple(tuple(products[:, j, k] for k in range(j, m)) for j in range(m)), data)
+
     def expected_hessian(self, z: Tensor, curvature: Callable[[Eta], Curvature]) -> Tensor:
         """Sum over rows of expected second derivatives, given as a function of the linear predictors, (k, k)."""
         point = z.to(self.rows.device)
@@ -195,7 +204,8 @@ class RegressionModel(Observed, LikelihoodModel):
     def invert_information(
         self, information: Tensor, coordinates: Coordinates, z: Tensor, expected: bool = False
     ) -> Inverse:
-        if len(self.layout.blocks) > 1 or type(self).block_sums is not RegressionModel.block_sums:
+        by_numbers = expected and not self.knows_expected_information  # no curvature of single rows
+        if len(self.layout.blocks) > 1 or type(self).block_sums is not RegressionModel.block_sums or by_numbers:
             return super().invert_information(information, coordinates, z, expected)
         point, name = z.to(self.rows.device), self.layout.blocks[0].name
 
