@@ -10,11 +10,13 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 from scipy import stats
 from statsmodels.miscmodels.ordinal_model import OrderedModel
+from statsmodels.stats.outliers_influence import variance_inflation_factor as vif
 
 import torchmle.api as tsm
 import torchmle.formula.api as tsmf
 from torchmle.inference.specification import recursive_residuals
 from torchmle.stats import linear_harvey_collier
+from torchmle.stats.outliers_influence import variance_inflation_factor
 
 N = 300
 
@@ -51,6 +53,8 @@ def close(ours, theirs, rtol=1e-8, atol=1e-12):
         "genmod.families.family.Binomial",
         "genmod.families.Gamma",
         "stats.diagnostic.linear_harvey_collier",
+        "stats.outliers_influence.variance_inflation_factor",
+        "stats.outliers_influence.OLSInfluence",
         "api.formula",
     ],
 )
@@ -195,6 +199,19 @@ def test_tables_of_influence(df):
     ours.plot_influence().tight_layout(pad=1.0)  # without a warning
 
 
+def test_inflation_of_variances(df):
+    x = np.column_stack([np.ones(N), df["x"], df["x"] + 0.1 * df["z"], df["u"]])
+    for design in (x, x[:, 1:], pd.DataFrame(x)):
+        for j in range(design.shape[1]):
+            for standardize in (True, False):
+                expected = vif(np.asarray(design), j, standardize=standardize)
+                close(variance_inflation_factor(design, j, standardize=standardize), expected)
+    res = tsm.OLS(df["y"], x).fit()
+    inflated = res.bse.iloc[3] ** 2 / (res.scale / ((df["u"] - df["u"].mean()) ** 2).sum())
+    close(variance_inflation_factor(x, 3), inflated)
+    assert variance_inflation_factor(np.column_stack([x, x[:, 1] - x[:, 3]]), 4) == np.inf
+
+
 # fmt: off
 CARS = pd.DataFrame({
     "speed": [4, 4, 7, 7, 8, 9, 10, 10, 10, 11, 11, 12, 12, 12, 12, 13, 13, 13, 13, 14, 14, 14, 14, 15, 15, 15, 16, 16, 17, 17, 17,
@@ -220,3 +237,22 @@ def test_recursive_residuals_as_in_r():
     close(rest[20], (y[20] - x[20] @ b) / np.sqrt(1 + x[20] @ np.linalg.inv(x[:20].T @ x[:20]) @ x[20]))
     with pytest.raises(ValueError, match="1 recursive residuals are left"):
         linear_harvey_collier(tsmf.ols("dist ~ speed", CARS.iloc[[0, 4, 9]]).fit())
+
+
+def test_a_singular_covariance_of_a_hypothesis_in_other_units():
+    """Fewer clusters than slopes: of the 12 of Grunfeld's regression with firms' effects, 2 combinations have a variance."""
+    data = sm.datasets.grunfeld.load_pandas().data
+    data["code"] = pd.Categorical(data["firm"]).codes
+    tests, theirs = [], []
+    for unit in (1.0, 1000.0):
+        scaled = data.assign(value=data["value"] / unit)
+        fit = {"cov_type": "cluster", "cov_kwds": {"groups": data["code"]}}
+        res = tsmf.ols("invest ~ value + capital + C(firm)", scaled).fit(**fit)
+        slopes = np.eye(13)[1:]
+        for found, other in ((tests, res), (theirs, smf.ols("invest ~ value + capital + C(firm)", scaled).fit(**fit))):
+            with pytest.warns(UserWarning, match="does not have full rank"):
+                found.append(float(np.squeeze(other.f_test(slopes).fvalue)))
+        b, v = slopes @ res.params.to_numpy(), slopes @ res.cov_params().to_numpy() @ slopes.T
+        close(b @ np.linalg.pinv(v, rcond=1e-10) @ b / 2, theirs[-1], 1e-6)
+    close(tests, 8.084206209, 1e-8)
+    close(theirs, [31.704, 16.364], 1e-4)
