@@ -17,6 +17,7 @@ import torchmle.formula.api as tsmf
 from torchmle.inference.specification import recursive_residuals
 from torchmle.stats import linear_harvey_collier
 from torchmle.stats.outliers_influence import variance_inflation_factor
+from torchmle.summary import header_value
 
 N = 300
 
@@ -256,3 +257,9 @@ def test_a_singular_covariance_of_a_hypothesis_in_other_units():
         close(b @ np.linalg.pinv(v, rcond=1e-10) @ b / 2, theirs[-1], 1e-6)
     close(tests, 8.084206209, 1e-8)
     close(theirs, [31.704, 16.364], 1e-4)
+
+
+def test_the_share_explained_by_a_constant_has_no_sign(df):
+    shown = str(tsmf.ols("y ~ 1", df).fit().summary())
+    assert "-0.000" not in shown.partition("coef")[0] and header_value("R-squared:", -2.2e-16) == "0.000"
+    assert header_value("R-squared:", -0.2) == "-0.200"

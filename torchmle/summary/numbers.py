@@ -86,7 +86,8 @@ def header_value(label: str, value: Any) -> str:
         return str(value)
     if label in COUNTS or (label not in HEADER_FORMATS and number.is_integer()):
         return count(number)
-    return format(number, HEADER_FORMATS.get(label, "#.5g"))
+    text = format(number, HEADER_FORMATS.get(label, "#.5g"))
+    return text.removeprefix("-") if float(text) == 0 else text  # an R-squared of rounding errors has no sign
 
 
 def header_pairs(pairs: Iterable[tuple[str, Any]]) -> tuple[tuple[str, str], ...]:
