@@ -11,7 +11,7 @@ from scipy import special, stats
 from test_contract import close, expected_exists, slope, standard_errors
 
 import torchmle as tm
-from torchmle.inference import responses
+from torchmle.inference import expected, responses
 from torchmle.inference.expected import expected_information
 
 CLOSED = 1e-8  # a quadrature and a closed form, in the units of the information
@@ -305,6 +305,28 @@ def test_rows_without_weight_and_rows_in_single_precision():
     with pytest.warns(UserWarning, match="float32"):
         single = model.from_formula("y ~ x", df, dtype=torch.float32)
     compared(single.fit(cov_type="eim").cov_params(), want, 1e-5)
+
+
+@pytest.mark.parametrize("name", ["negbin-2", "student", "mixture", "ordered-logit"])
+def test_blocks_of_rows_add_up(name, monkeypatch):
+    """Also where all rows of a block have no weight."""
+    problem = BY_NAME[name]
+    model = problem.build(problem.frame().assign(late=lambda df: (df.index > 100) * df["counts"]), freq_weights="late")
+    z = fitted(problem).fit.z
+    whole = model.expected_information(z)
+    monkeypatch.setattr(expected, "SORTED", 64)
+    monkeypatch.setattr(expected, "ROWS", 10)
+    compared(model.expected_information(z), whole, 1e-11)
+
+
+def test_a_dispersion_of_zero_leaves_poissons_information():
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"x": rng.normal(size=N)}).assign(y=lambda df: rng.binomial(5, special.expit(df["x"])))
+    with pytest.warns(UserWarning, match="alpha"):
+        res = tm.NegativeBinomial.from_formula("y ~ x", df).fit(disp=False)
+    poisson = tm.Poisson.from_formula("y ~ x", df).fit(disp=False)
+    assert res.params["alpha"] == 0
+    close(res.with_covariance("eim").bse.iloc[:2], poisson.bse, 1e-9, unit=0)
 
 
 def test_groups_of_choices_are_conditioned_on():

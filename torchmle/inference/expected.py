@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from ..likelihood import LikelihoodModel
 
 ROWS = 256  # whose responses are found at once
+SORTED = 8192  # from among which they are taken
 PROBE = 8  # rows on which a way to find responses is tried first
 MASS = 1e-6  # by which probabilities of a row may miss one
 MEAN = 1e-4  # of a score, in its standard deviations
@@ -44,8 +45,8 @@ def expected_information(model: LikelihoodModel, z: Tensor) -> Tensor:
     point, probe = z.detach().cpu(), _probe(model.rows)
     kind = seen(model.rows.y)
     for rule in rules(kind):
-        tried = None if rule is None or _moments(model, point, kind, rule, probe)[1] else rule
-        information, amiss = row_sums(partial(_block, model, point, kind, tried), model.rows, rows=ROWS)
+        tried = rule if rule is None or not _block(model, point, kind, rule, probe)[1] else None
+        information, amiss = row_sums(partial(_block, model, point, kind, tried), model.rows, rows=SORTED)
         if not amiss:
             return information
     raise ValueError(
@@ -85,17 +86,24 @@ def _probe(rows: Data) -> Data:
 
 
 def _block(model: LikelihoodModel, z: Tensor, kind: Seen, rule: Rule | None, block: Data) -> tuple[Tensor, Tensor]:
-    if rule is None:
-        return torch.zeros(len(z), len(z), dtype=torch.float64), torch.tensor(float(block.n), dtype=torch.float64)
-    information, amiss = _moments(model, z, kind, rule, block)
+    """The information of a block, and in how many rows of it, as far as they were looked at, the responses are amiss."""
+    information, amiss = torch.zeros(len(z), len(z), dtype=torch.float64), block.n if rule is None else 0
+    rows = _counting(block.block(slice(0, block.n)).to("cpu"))
+    for places in _alike(model, z, rows).split(ROWS):
+        if rule is None or amiss or not len(places):
+            break
+        more, amiss = _moments(model, z, kind, rule, rows.take(places))
+        information += more
     return information, torch.tensor(float(amiss), dtype=torch.float64)
 
 
-def _moments(model: LikelihoodModel, z: Tensor, kind: Seen, rule: Rule, data: Data) -> tuple[Tensor, int]:
+def _alike(model: LikelihoodModel, z: Tensor, rows: Data) -> Tensor:
+    """Places of the rows in the order of their first linear predictor, so that neighbours need much the same responses."""
+    return model.eta(z, rows)[0].argsort() if hasattr(model, "eta") else torch.arange(rows.n)
+
+
+def _moments(model: LikelihoodModel, z: Tensor, kind: Seen, rule: Rule, rows: Data) -> tuple[Tensor, int]:
     """The information of some rows, and in how many of them the responses are not those of a distribution."""
-    rows = _counting(data.block(slice(0, data.n)).to("cpu"))
-    if not rows.n:
-        return torch.zeros(len(z), len(z), dtype=torch.float64), 0
     found = rule(log_density_of(model, rows, kind, lambda many, _: model.row_loglike(z, many)), rows.n)
     scores = model.information_scores(z, repeated(model, rows, kind, found.y)[0]).reshape(*found.y.shape, -1)
     chance, scores = _with_tails(found, scores)
