@@ -15,6 +15,7 @@ import statsmodels.formula.api as smf
 import torch
 from problems import means
 from reference import corpus
+from scipy import stats
 
 import torchmle as tm
 from torchmle.errors import (
@@ -434,6 +435,18 @@ def test_t28_survival_likelihood_is_the_density_of_time(ovarian):
     events, time = ovarian["fustat"].sum(), ovarian["futime"].sum()
     close(res.llf, events * math.log(events / time) - events, 1e-14)
     close(res.llf, -98.03220020004719, 1e-14)
+    rate = events / time
+    density = (
+        stats.expon.logpdf(ovarian["futime"], scale=1 / rate),
+        stats.expon.logsf(ovarian["futime"], scale=1 / rate),
+    )
+    rows = np.where(ovarian["fustat"] == 1, *density)  # by row, by sum, by blocks: the same density of time
+    close(res.llf_obs, rows)
+    close(
+        [res.llf_obs.sum(), res.model.loglike(res.params), res.model.loglikeobs(res.params).sum()],
+        [rows.sum()] * 3,
+        1e-13,
+    )
     logs = np.log(ovarian["futime"][ovarian["fustat"] == 1]).sum()
     close(res.llf_log_time, res.llf + logs)
 
@@ -579,6 +592,21 @@ def test_t34_missing_is_no_category(df):
     assert res.names == ["Intercept", "f[T.low]", "x"] and res.nobs == 57
     objects = strings.astype(object).where(df.index > 2, np.nan)
     close(count("yp ~ x + f", df.assign(f=objects)).params, res.params)
+    texts = [text if isinstance(text, str) else math.nan for text in objects]  # numpy makes "nan" of such a list's last
+    for values in (
+        texts,
+        strings.astype("category"),
+        objects.where(df.index > 2, None),
+        strings.to_numpy(dtype=object),
+    ):
+        found = count("yp ~ x + f", {"yp": df["yp"].to_numpy(), "x": df["x"].to_numpy(), "f": values})
+        assert found.names == res.names and found.nobs == 57
+        close(found.params, res.params)
+    numbers = count("yp ~ x + C(g)", df.assign(g=df["g"].where(df.index > 2)))
+    kept = count("yp ~ x + C(g)", df[df.index > 2])
+    assert numbers.nobs == 57 and len(numbers.names) == len(kept.names) == df["g"].nunique() + 1
+    close(numbers.params, kept.params)
+    assert np.isnan(res.predict(pd.DataFrame({"x": [0.0], "f": [None]}))[0])
 
 
 def test_t35_two_valued_responses_are_one_column(df):
@@ -693,6 +721,13 @@ def test_t44_counts_of_zero_and_extreme_predictors(df):
     own = Count.from_formula("yp ~ x", df)  # whose mean is the transform's
     for at in (model, own, tm.GLM.from_formula("yp ~ x", df, family=tm.families.Poisson())):
         close(at.loglike([30.0, 2.0]), exact, 1e-13)
+        close(at.loglikeobs([30.0, 2.0]).sum(), exact, 1e-13)
+        rest = df["yp"] - np.exp(eta)
+        close(at.score([30.0, 2.0]), [rest.sum(), rest @ df["x"]], 1e-13)
+        mixed = -np.exp(eta) @ df["x"]
+        close(at.hessian([30.0, 2.0]), [[-np.exp(eta).sum(), mixed], [mixed, -np.exp(eta) @ df["x"] ** 2]], 1e-12)
+        value, *_ = at.sums(torch.tensor([30.0, 2.0], dtype=torch.float64), 2)
+        close(float(value), exact, 1e-13)  # what the search sees and a result reports
     assert total_weight(model.rows) == 60
 
 
