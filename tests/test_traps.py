@@ -614,6 +614,15 @@ def test_t35_two_valued_responses_are_one_column(df):
         res = Probit.from_formula("y ~ x", df.assign(y=values)).fit()
         close(res.params, Probit.from_formula("yb ~ x", df).fit().params)
         assert res.model.endog.shape == (60,)
+        event = "yes" if "yes" in set(values) else "True"
+        for made in (
+            res,
+            ols("y ~ x", df.assign(y=values)),
+            tm.Logit.from_formula("y ~ x", df.assign(y=values)).fit(disp=False),
+        ):
+            assert f"Event: y = {event}" in str(made.summary()) and made.model.endog.shape == (60,)
+            assert made.names == ["Intercept", "x"]
+    assert "Event" not in str(ols("yb ~ x", df).summary())
 
 
 def test_t36_all_levels_without_an_intercept(df):

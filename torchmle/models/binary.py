@@ -57,11 +57,6 @@ class BinaryResults(DiscreteResults):
         """Derivative of each row's log-likelihood in its linear predictor (Gourieroux and others 1987)."""
         return self._series_of_rows(self.model.score_factor(self._with_zeros()))
 
-    def notes(self) -> list[str]:
-        levels = self.model.design.response_levels
-        event = [] if levels is None else [f"Event: {self.model.endog_names} = {levels[-1]}"]
-        return [*super().notes(), *event]
-
 
 class BinaryModel(LinearArguments, Lasso, RegressionModel):
     """An outcome of 0 or 1 (or a share) with probability ``m(X b + offset)``."""

@@ -315,9 +315,6 @@ class GLMResults(PartialPlots, Results):
     def notes(self) -> list[str]:
         standard = self.covariance is not None and self.cov_type == "nonrobust"
         notes = super().notes()[1:] if standard else super().notes()
-        levels = self.model.design.response_levels
-        if isinstance(self.family, Binomial) and levels is not None:
-            notes.append(f"Event: {self.model.endog_names} = {levels[-1]}")
         scale = 1.0 if self.family.estimates_scale else float(self.scale)
         return [*notes, *report.quasi_notes(self._fractional, scale)]
 

@@ -107,6 +107,12 @@ def overall_note(results: Results) -> list[str]:
     return [f"Wald test of all slopes: {law} = {statistic:.5g}, p-value {pvalue:.4g}"]
 
 
+def event_notes(results: Results) -> list[str]:
+    """Which of two levels, or of a boolean, the response counts as 1; models of classes have their own words."""
+    levels = None if results.model.classes else results.model.design.response_levels
+    return [] if levels is None else [f"Event: {results.model.endog_names} = {levels[-1]}"]
+
+
 COUNTED = "AIC and BIC do not count the dispersion; R's, of information_criteria(count_scale=True), do"
 
 

@@ -167,7 +167,8 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Statisti
 
     def notes(self) -> list[str]:
         """Notes below the tables: the covariance, scales, what was fixed or left out."""
-        return [report.covariance_note(self), *report.overall_note(self), *report.scale_notes(self)]
+        notes = (report.overall_note, report.scale_notes, report.event_notes)
+        return [report.covariance_note(self), *(line for made in notes for line in made(self))]
 
     # -- rows --------------------------------------------------------------------------------------------------
 
