@@ -39,12 +39,12 @@ def block_rows(data: Data) -> int:
     """Rows per block: a power of two."""
     fewest, most = BLOCK_ROWS
     if data.device.type != "cpu":
-        return max(fewest, _power_of_two(DEVICE_BLOCK_BYTES // row_bytes(data)))
+        return max(fewest, power_of_two(DEVICE_BLOCK_BYTES // row_bytes(data)))
     each = row_bytes(data)
-    return min(most, max(fewest, _power_of_two((2 if data.n * each >= MANY_BYTES else 1) * BLOCK_BYTES // each)))
+    return min(most, max(fewest, power_of_two((2 if data.n * each >= MANY_BYTES else 1) * BLOCK_BYTES // each)))
 
 
-def _power_of_two(number: int) -> int:
+def power_of_two(number: int) -> int:
     """The largest that does not exceed the number."""
     return 1 << (number.bit_length() - 1) if number else 0
 

@@ -14,6 +14,7 @@ import torch
 
 ROUNDS = 15  # at most
 FEWEST = 3
+PAUSE = 0.3  # seconds before each run: threads of OpenMP spin for 0.2 s after their work, on the other program's time
 SECONDS = 20.0  # for the rounds of one comparison, unless the fewest take longer
 
 
@@ -81,14 +82,16 @@ class Case:
 
 @dataclass
 class Readings:
-    """Wall and processor time, or the amount measured, of each run."""
+    """Wall and processor time, or the amount measured, of each run; `pause` seconds before it."""
 
+    pause: float
     wall: list[float] = field(default_factory=list)
     cpu: list[float] = field(default_factory=list)
 
     def take(self, run: Callable[[], Answer], device: str) -> Answer:
         """Run once and note how long it took."""
         gc.collect()
+        time.sleep(self.pause)
         wall, cpu = time.perf_counter(), time.process_time()
         answer = run()
         wait(device)
@@ -149,7 +152,7 @@ def compare(case: Case, device: str, quick: bool = False) -> list[Outcome]:
         warnings.simplefilter("ignore")
         outcomes = [_against(case, peer, device, quick) for peer in case.peers]
         if case.limit is not None or not case.peers:
-            readings = Readings()
+            readings = Readings(0.0 if quick else PAUSE)
             for _ in range(1 if quick else 7):
                 readings.take(case.ours, device)
             outcomes.append(Outcome(case, None, statistics.median(readings.wall), judged=not quick))
@@ -157,7 +160,7 @@ def compare(case: Case, device: str, quick: bool = False) -> list[Outcome]:
 
 
 def _against(case: Case, peer: Peer, device: str, quick: bool) -> Outcome:
-    ours, theirs = Readings(), Readings()
+    ours, theirs = (Readings(0.0 if quick else PAUSE) for _ in range(2))
     found = case.ours()  # the first run warms up
     if peer.run is None:
         ours.take(case.ours, device)

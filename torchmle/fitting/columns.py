@@ -12,10 +12,11 @@ from ..compute import processes
 from ..compute.processes import everywhere, mean_and_deviation
 from ..data import Data
 from ..linalg import dependent_columns, joint_factor
-from ..sums import block_slices
+from ..sums import block_slices, power_of_two
 
 FAR_FROM_ZERO = 100.0  # standard deviations from zero beyond which a column is centred
 SAMPLE_ROWS = 10_000  # that can rule out a constant in the span of the columns
+CACHED_BYTES = 2**20  # of weighted rows that are still in a core's cache when they are multiplied
 GLANCE_ROWS = 1_000  # that tell where columns lie, and rule out most columns of ones
 
 
@@ -41,7 +42,15 @@ def gram(left: Tensor | None, weights: Tensor, right: Tensor | None) -> Tensor:
         return columns_times(right, weights).reshape(1, -1)
     if right is None:
         return (left.T @ weights).reshape(-1, 1)
-    return left.T @ (right * weights[:, None])
+    rows = power_of_two(CACHED_BYTES // (right.element_size() * right.shape[1])) or 1
+    if right.device.type != "cpu" or len(right) < 2 * rows:
+        return left.T @ (right * weights[:, None])
+    total, weighted = left.new_zeros(left.shape[1], right.shape[1]), right.new_empty(rows, right.shape[1])
+    for start in range(0, len(right), rows):
+        part = slice(start, start + rows)
+        columns = right[part]
+        total.addmm_(left[part].T, torch.mul(columns, weights[part, None], out=weighted[: len(columns)]))
+    return total
 
 
 def spans_constant(data: Data, name: str) -> bool:
