@@ -239,3 +239,17 @@ def test_row_factors_make_score_and_hessian(data):
             np.testing.assert_allclose(x.T @ first[:, 0], model.score(params)[:3], rtol=1e-10)
             block = x.T @ (x * second[:, 0, 0, None])
             np.testing.assert_allclose(block, model.hessian(params)[:3, :3], rtol=1e-10)
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0"])
+def test_units_of_columns_do_not_matter(data, cov_type):
+    """Of those tested together, whose variances differ by any number of digits; nor where columns left out lie."""
+    y, x, _ = data
+    data = pd.DataFrame({"y": y, "x": x[:, 1], "w": x[:, 2]})
+    other = data.assign(x=data["x"] * 1e9, w=data["w"] * 1e-9)
+    results = [tm.Poisson.from_formula("y ~ x + w", df).fit(disp=False) for df in (data, other)]
+    one, two = (res.score_test("x = 0, w = 0", cov_type=cov_type).statistic for res in results)
+    assert one == pytest.approx(two, rel=1e-9)
+    narrow = tm.Poisson.from_formula("y ~ 1", data).fit(disp=False)
+    for columns in (data[["x", "w"]], other[["x", "w"]], data[["x", "w"]] + 1e8):
+        assert narrow.score_test(columns, cov_type=cov_type).statistic == pytest.approx(one, rel=1e-6)

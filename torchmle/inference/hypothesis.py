@@ -61,9 +61,10 @@ def equations(results: Results, hypothesis: Any) -> tuple[Tensor, int]:
     """
     layout, coordinates = results.model.layout, results.fit.coordinates
     r, q = constraint(list(layout.names), hypothesis)
-    rows = in_z(coordinates, in_theta(layout, LinearConstraints(r, q[:, None], layout.names))[0])
-    free = rows if coordinates.basis is None else rows @ coordinates.basis
-    length = rows.norm(dim=1, keepdim=True)
+    told = in_theta(layout, LinearConstraints(r, q[:, None], layout.names))[0]
+    rows = in_z(coordinates, told)
+    free = told if coordinates.basis is None else rows @ coordinates.basis
+    length = (told if coordinates.basis is None else rows).norm(dim=1, keepdim=True)
     count = int(torch.linalg.matrix_rank(free / torch.where(length > 0, length, 1.0), atol=1e-10))
     if count == 0:
         raise ValueError(

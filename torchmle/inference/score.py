@@ -30,6 +30,7 @@ from ..optim import Optimum
 from .distributions import chi2_tail, two_sided
 from .hypothesis import is_hypothesis
 from .score_null import Null, nested, null_of
+from .wald import quadratic_form
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -125,9 +126,7 @@ def score_test(
     left = null.rows @ step
     middle = null.rows @ covariance @ null.rows.T
     if hypothesis == "joint":
-        return _joint(
-            float(left @ torch.linalg.lstsq(middle, left[:, None], driver="gelsd").solution[:, 0]), null.count
-        )
+        return _joint(quadratic_form(left.numpy(), middle.numpy())[0], null.count)
     alone = torch.linalg.inv(null.rows @ inverse @ null.rows.T)
     statistic = (alone @ left / (alone @ middle @ alone).diagonal().sqrt()).numpy()
     return ScoreTestResult(statistic, two_sided(statistic, None), "norm")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ..data.tensors import as_double
+from ..fitting.columns import far_centres
 from ..fitting.constraints import LinearConstraints, in_theta
 from ..fitting.coordinates import Coordinates, fixed_entries, hold
 from ..fitting.equations import constraint
@@ -145,7 +146,7 @@ def _left_out(results: Results, exog_extra: Any, params: Any) -> Null:
     pieces = exog_extra if isinstance(exog_extra, tuple) else (exog_extra,)
     names = model.predictors()[: len(pieces)]
     extra = {name: _columns(model, piece) for name, piece in zip(names, pieces, strict=True) if piece is not None}
-    wider = widened(model, extra)
+    wider = widened(model, {name: _near_zero(results, name, columns) for name, columns in extra.items()})
     place: dict[int, int] = {}  # of an entry of theta in the wider model's
     for old, at in zip(model.layout.blocks, wider.layout.blocks, strict=True):
         place.update({old.reals.start + i: at.reals.start + i for i in range(old.reals.stop - old.reals.start)})
@@ -158,6 +159,19 @@ def _left_out(results: Results, exog_extra: Any, params: Any) -> Null:
     wide = hold(wider.coordinates, fixed, tuple(place[index] for index in coordinates.dropped), boundary)
     new = [index for index in range(wider.layout.size) if index not in place.values()]
     return Null(wider, z, wide, torch.eye(wider.layout.size, dtype=torch.float64)[new], len(new))
+
+
+def _near_zero(results: Results, name: str, columns: Tensor) -> Tensor:
+    """Columns for a design, those far from zero less their centres where a free constant takes these up."""
+    model = results.model
+    constant = model.intercepts.get(name, None if name in model.rows.x else 0)
+    if constant is None:
+        return columns
+    at = model.layout.block(name).reals.start + constant
+    if not results.fit.coordinates.free_among(slice(at, at + 1)):
+        return columns
+    centres = far_centres(columns, model.rows.group)
+    return columns if centres is None else columns - centres
 
 
 def _columns(model: RegressionModel, values: Any) -> Tensor:

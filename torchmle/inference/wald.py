@@ -211,7 +211,7 @@ def wald_test(
     if invcov is not None:
         statistic, rank = float(difference @ np.asarray(invcov, float) @ difference), len(matrix)
     else:
-        statistic, rank = _quadratic(difference, matrix @ covariance @ matrix.T)
+        statistic, rank = quadratic_form(difference, matrix @ covariance @ matrix.T)
     if rank < len(matrix):
         warnings.warn(
             f"covariance of constraints does not have full rank: {len(matrix)} constraints, of which {rank} "
@@ -231,8 +231,8 @@ def _involved(matrix: Array) -> NDArray[np.intp]:
     return np.flatnonzero((matrix != 0).any(0))
 
 
-def _quadratic(difference: Array, covariance: Array) -> tuple[float, int]:
-    """``d' C^+ d`` and the rank of C."""
+def quadratic_form(difference: Array, covariance: Array) -> tuple[float, int]:
+    """``d' C^+ d`` and the rank of C, whatever the units of d; NaN where either is not known."""
     if not np.isfinite(covariance).all() or not np.isfinite(difference).all():
         return float("nan"), len(difference)
     scale = np.sqrt(np.where(np.diag(covariance) > 0, np.diag(covariance), 1.0))
