@@ -115,7 +115,7 @@ def _by_stirling(y: Tensor, log_a: Tensor, order: int) -> Rising:
 
 def _by_gamma(y: Tensor, log_a: Tensor, order: int) -> Rising:
     """Differences of gamma functions and their derivatives, of moderate size here; from 1 + r, since r may be nothing."""
-    r, some = (-log_a).exp(), y > 0
+    r, some = (-log_a).exp(), y != 0  # of differences in y about zero there are some below it
     value = torch.where(some, torch.lgamma(y + r) - torch.lgamma(1 + r) + (y - 1) * log_a, 0.0)
     if not order:
         return Rising(value)
