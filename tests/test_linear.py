@@ -243,6 +243,22 @@ def test_multiplier_test_as_in_statsmodels(df, cov_type, options, use_lr):
         same(ours[0].compare_lr_test(ours[1], large_sample=True), ours[0].compare_lm_test(ours[1], use_lr=True))
 
 
+@pytest.mark.parametrize(("cov_type", "options"), [kind for kind in LM if kind[0] != "HAC"])
+@pytest.mark.parametrize("use_lr", [False, True])
+def test_multiplier_test_counts_rows_as_often_as_they_are_said_to(df, cov_type, options, use_lr):
+    df = df.assign(n=np.arange(len(df)) % 3, v=1.0 + np.arange(len(df)) % 2)
+    repeated = df.loc[df.index.repeat(df["n"])]
+
+    def statistic(rows, **more):
+        fits = [
+            tm.WLS.from_formula(formula, rows, weights="v", **more).fit(cov_type=cov_type, cov_kwds=options)
+            for formula in (FORMULA, "y ~ x")
+        ]
+        return fits[0].compare_lm_test(fits[1], True, use_lr).statistic
+
+    same(statistic(df, freq_weights="n"), statistic(repeated))
+
+
 def test_comparisons_that_do_not_hold(df):
     full, small = nested(df, tmf)
     other = tm.OLS.from_formula("y ~ precision", df).fit()

@@ -426,6 +426,16 @@ def test_mistakes_in_columns_effects():
 
 def test_a_constant_alone_has_no_effects():
     res = tm.Poisson.from_formula("y ~ 1", pd.DataFrame({"y": [0, 1, 3, 2]})).fit(disp=False)
-    for effects in (res.margins, res.get_margeff):
+    for effects in (res.margins, res.get_margeff, lambda: res.get_margeff(at="all")):
         with pytest.raises(ValueError, match="no variable to take effects of"):
             effects()
+
+
+@pytest.mark.parametrize("at", ["overall", "mean", "median", "zero"])
+def test_columns_count_rows_as_often_as_they_are_said_to(at):
+    formula = "c ~ x + z + offset(off)"
+    weighted = tm.Poisson.from_formula(formula, DF, freq_weights="w").fit(disp=False)
+    repeated = tm.Poisson.from_formula(formula, DF.loc[DF.index.repeat(DF["w"].astype(int))]).fit(disp=False)
+    a, b = (res.get_margeff(at=at) for res in (weighted, repeated))
+    np.testing.assert_allclose(a.margeff, b.margeff, rtol=1e-8)
+    np.testing.assert_allclose(a.margeff_se, b.margeff_se, rtol=1e-8)

@@ -1,4 +1,4 @@
-"""RESET and rainbow tests against statsmodels 0.15 and R's lmtest."""
+"""RESET and rainbow tests against statsmodels 0.15 and R's lmtest; of all three, what weights and offsets do."""
 
 import numpy as np
 import pandas as pd
@@ -7,7 +7,7 @@ import statsmodels.api as sm_reference
 from scipy import stats
 
 import torchmle.api as sm
-from torchmle.stats.diagnostic import linear_rainbow, linear_reset
+from torchmle.stats.diagnostic import linear_harvey_collier, linear_rainbow, linear_reset
 
 FORMULA = "y ~ a + b + d"
 
@@ -102,3 +102,44 @@ def test_what_is_refused(pair, frame):
     counts = sm.Poisson(np.arange(5), np.ones(5)).fit(disp=False)
     with pytest.raises(TypeError, match="OLS and WLS; the result is of Poisson"):
         linear_reset(counts)
+
+
+TESTS = {
+    "rainbow": linear_rainbow,
+    "rainbow by a column": lambda res: linear_rainbow(res, order_by="a"),
+    "rainbow by distance": lambda res: linear_rainbow(res, use_distance=True),
+    "Harvey and Collier": lambda res: linear_harvey_collier(res, order_by="a"),
+    "reset": lambda res: (linear_reset(res).statistic,),
+    "reset of columns": lambda res: (linear_reset(res, test_type="exog").statistic,),
+    "reset of components": lambda res: (linear_reset(res, test_type="princomp").statistic,),
+}
+
+
+@pytest.mark.parametrize("name", TESTS)
+def test_rows_without_weight_are_no_rows(frame, name):
+    """Neither where they stand among the others nor what they hold makes a difference."""
+    idle = frame.assign(w=0.0, y=1e3, a=frame["a"] * 3, d=0.5)
+    every = pd.concat([frame, idle]).sample(frac=1, random_state=1)
+    rows = every[every["w"] > 0]
+    found, expected = (TESTS[name](sm.WLS.from_formula(FORMULA, df, weights=df["w"]).fit()) for df in (every, rows))
+    np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+@pytest.mark.parametrize("kind", ["fitted", "exog", "princomp"])
+def test_reset_counts_rows_as_often_as_they_are_said_to(frame, kind):
+    df = frame.assign(n=1.0 + np.arange(120) % 3)
+    weighted = sm.OLS.from_formula(FORMULA, df, freq_weights="n").fit()
+    repeated = sm.OLS.from_formula(FORMULA, df.loc[df.index.repeat(df["n"].astype(int))]).fit()
+    one, other = (linear_reset(res, test_type=kind).statistic for res in (weighted, repeated))
+    assert one == pytest.approx(other, rel=1e-9)
+    for test in (linear_rainbow, linear_harvey_collier):
+        with pytest.raises(ValueError, match="from 1 to 3 times: repeat the rows"):
+            test(weighted)
+
+
+def test_an_offset_is_no_part_of_what_the_columns_explain(frame):
+    df = frame.assign(off=np.linspace(0, 30, 120) ** 1.5)
+    with_offset = sm.OLS.from_formula(FORMULA, df, offset="off").fit()
+    without = sm.OLS.from_formula(FORMULA, df.assign(y=df["y"] - df["off"])).fit()
+    for test in (linear_rainbow, linear_harvey_collier):
+        np.testing.assert_allclose(test(with_offset), test(without), rtol=1e-9)

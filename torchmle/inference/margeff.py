@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from ..results import Results
 
 Array = NDArray[np.float64]
+Middle = Callable[[Array, Array], Array]  # of columns and of what each row counts
 PLACES = ("overall", "mean", "median", "zero", "all")
 COLUMNS = ("Std. Err.", "z", "Pr(>|z|)", "Conf. Int. Low", "Cont. Int. Hi.")  # statsmodels' spelling
 
@@ -198,21 +199,45 @@ def _point(results: Results, known: Columns, at: str, atexog: Any, constant: NDA
     data = model.rows if atexog is None else _with_values(known, model.rows, atexog)
     if at in ("overall", "all"):
         return Point({}, positioned(data), None)
-    middle = {"mean": np.mean, "median": np.median, "zero": lambda values, axis: np.zeros(values.shape[1:])}[at]
-    x = {name: _one_row(middle, values) for name, values in data.x.items()}
+    middle, counts = MIDDLES[at], data.get("freq_weights")
+    x = {name: _one_row(middle, values, counts) for name, values in data.x.items()}
     if at == "zero":
         main = next(iter(x))
         x[main][:, torch.as_tensor(constant, device=x[main].device)] = 1.0
         x = {**x, **model.every_design({main: x[main]})}
-    columns = {name: _one_row(middle, data.columns[name])
+    columns = {name: _one_row(middle, data.columns[name], counts)
                for name in ("offset", "log_exposure") if name in data.columns}  # fmt: skip
     return Point({}, positioned(Data(None, x, columns, model.shift)), None)
 
 
-def _one_row(middle: Any, values: Tensor) -> Tensor:
-    """The middle of some rows as a row."""
-    found = torch.as_tensor(middle(values.cpu().numpy(), axis=0), dtype=torch.float64, device=values.device)
+def _one_row(middle: Middle, values: Tensor, counts: Tensor | None) -> Tensor:
+    """The middle of some rows as a row, each of them counted so many times."""
+    columns = values.double().cpu().numpy().reshape(len(values), -1)
+    weights = np.ones(len(columns)) if counts is None else counts.double().cpu().numpy()
+    found = torch.as_tensor(middle(columns, weights), dtype=torch.float64, device=values.device)
     return found.reshape(1, *values.shape[1:])
+
+
+def _mean(columns: Array, weights: Array) -> Array:
+    return np.asarray(np.average(columns, axis=0, weights=weights))
+
+
+def _median(columns: Array, weights: Array) -> Array:
+    """Medians of the columns, as of rows that are repeated."""
+    found = []
+    for column in columns.T:
+        order = np.argsort(column, kind="stable")
+        below = np.cumsum(weights[order])
+        places = [min(int(np.searchsorted(below, below[-1] / 2, side)), len(order) - 1) for side in ("left", "right")]
+        found.append(column[order[places]].mean())
+    return np.array(found)
+
+
+def _zero(columns: Array, weights: Array) -> Array:
+    return np.zeros(columns.shape[1])
+
+
+MIDDLES: Mapping[str, Middle] = {"mean": _mean, "median": _median, "zero": _zero}
 
 
 def _with_values(known: Columns, data: Data, atexog: Any) -> Data:

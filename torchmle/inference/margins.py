@@ -170,8 +170,6 @@ def estimates(
     results: Results, known: Variables, point: Point, moves: Sequence[Move], which: str, method: str
 ) -> list[tuple[Array, Array]]:
     """For each move at one point its effects (J,) and their gradients (J, k): one of each outcome, and of single rows each."""
-    if not moves:
-        raise ValueError("the model has a constant and nothing else, so there is no variable to take effects of")
     model, effects = results.model, effects_of(results, known, point, moves, which, method)
     if point.rows is not None:  # each row by itself
 
@@ -198,6 +196,8 @@ def effects_of(
     results: Results, known: Variables, point: Point, moves: Sequence[Move], which: str, method: str
 ) -> Callable[[Data], Iterator[Effect]]:
     """The effects of some moves at the rows of a block of a point, made one after the other."""
+    if not moves:
+        raise ValueError("the model has a constant and nothing else, so there is no variable to take effects of")
     fit, device = results.fit, point.data.device
     undetermined = torch.zeros_like(fit.z, dtype=torch.bool) if fit.separation is None else fit.separation.undetermined
     setting = Setting(results.model, fit.z.to(device), which, method, undetermined.to(device))

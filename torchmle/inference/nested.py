@@ -83,36 +83,35 @@ def compare_lm_test(
     """
     if not is_nested(full, restricted):
         raise ValueError("the restricted model is not nested in the full one: its columns are no combinations of them")
-    exog, kept = full.model.wexog, ~full._dropped
-    exog = exog[:, kept]
+    roots, counts, n = np.sqrt(full.model.weights)[:, None], full.model.row_counts, full.nobs
+    exog = np.asarray(full.model.exog, dtype=float)[:, ~full._dropped] * roots
     residuals = np.asarray(restricted.wresid)
-    n = len(residuals)
-    mean = (exog * residuals[:, None]).mean(0)
+    mean = counts @ (exog * residuals[:, None]) / n
     scores = exog * (np.asarray(full.wresid) if use_lr else residuals)[:, None]
     if demean and not use_lr:
-        scores = scores - scores.mean(0)
+        scores = scores - counts @ scores / n
     if full.covariance_is_robust:
-        variance = _variance(full.covariance, scores)
+        variance = _variance(full.covariance, scores, counts)
     else:
-        variance = (residuals**2).mean() * exog.T @ exog / n
+        variance = (counts @ residuals**2 / n) * (exog.T @ (exog * counts[:, None])) / n
     statistic = np.float64(n * mean @ np.linalg.solve(variance, mean))
     df = restricted.df_resid - full.df_resid
     return CompareLRTestResult(statistic, np.float64(chi2_tail(statistic, df)), df)
 
 
-def _variance(covariance: Covariance | None, scores: Array) -> Array:
-    """Variance of a score, as a robust covariance takes it."""
-    n = len(scores)
+def _variance(covariance: Covariance | None, scores: Array, counts: Array) -> Array:
+    """Variance of a score of rows that count so many times, as a robust covariance takes it."""
+    n, counted = counts.sum(), scores * counts[:, None]
     if isinstance(covariance, HAC) and type(covariance) is HAC and not isinstance(covariance.maxlags, str):
-        series = torch.from_numpy(scores)
-        return (autocovariances(series, lag_weights(covariance.kernel, covariance.maxlags, n)) / n).numpy()
+        weights = lag_weights(covariance.kernel, covariance.maxlags, len(scores))
+        return (autocovariances(torch.from_numpy(counted), weights) / n).numpy()
     if isinstance(covariance, Cluster) and len(covariance.groups) == 1:
         codes = np.unique(covariance.groups[0], return_inverse=True)[1].reshape(-1)
         sums = np.zeros((codes.max() + 1, scores.shape[1]))
-        np.add.at(sums, codes, scores)
+        np.add.at(sums, codes, counted)
         return sums.T @ sums / n
     if covariance is not None and covariance.name in ("HC0", "HC1", "HC2", "HC3"):
-        return scores.T @ scores / n
+        return scores.T @ counted / n
     name = None if covariance is None else covariance.name
     raise ValueError(f"compare_lm_test is not defined for cov_type={name!r}; use HC0 to HC3, cluster or HAC")
 
@@ -122,8 +121,9 @@ def is_nested(full: LinearResults, restricted: LinearResults) -> bool:
     if full.nobs != restricted.nobs or full.fit.rank <= restricted.fit.rank:
         return False
     columns = restricted.model.wexog
-    scores = columns.T @ np.asarray(full.wresid)
-    size = np.linalg.norm(columns, axis=0) * np.linalg.norm(np.asarray(restricted.wresid))
+    roots = np.sqrt(full.model.row_counts)
+    scores = columns.T @ (np.asarray(full.wresid) * roots)
+    size = np.linalg.norm(columns, axis=0) * np.linalg.norm(np.asarray(restricted.wresid) * roots)
     return bool((np.abs(scores) <= NESTED * np.where(size > 0, size, 1.0)).all())
 
 

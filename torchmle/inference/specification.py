@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
+from ..fitting.columns import linear_offset
 from .distributions import f_tail, two_sided
 from .refits import refitted
 from .wald import JointTest, wald_test
@@ -64,7 +66,7 @@ def linear_reset(
     Raises
     ------
     ValueError
-        Powers below 2 or twice the same, or nothing that could be raised to them.
+        Powers below 2 or twice the same, nothing that could be raised to them, or rows in several processes.
 
     References
     ----------
@@ -86,28 +88,30 @@ def linear_reset(
 
 def _raised(res: LinearResults, kind: str) -> Array:
     """Columns whose powers are added, (n, p)."""
-    exog = res.model.exog
+    exog, counts = np.asarray(res.model.exog, dtype=float), res.model.row_counts
     if kind not in KINDS:
         raise ValueError(f"test_type must be one of {', '.join(KINDS)}; it is {kind!r}")
-    varying = exog[:, np.ptp(exog, axis=0) > 0]
-    if not varying.shape[1]:
+    seen = exog[counts > 0]
+    varies = np.ptp(seen, axis=0) > 0
+    if not varies.any():
         raise ValueError("the design holds nothing but a constant, which has no powers")
     if kind == "fitted":
         return np.asarray(res.fittedvalues)[:, None]
     if kind == "exog":
-        inside = (exog != exog.max(0)) & (exog != exog.min(0))
+        inside = (seen != seen.max(0)) & (seen != seen.min(0))
         if not inside.any():
             raise ValueError("every column has two values at most, and their powers are those columns")
         return exog[:, inside.any(0)]
     if not res.k_constant:
-        return _component(exog)
-    return _component((varying - varying.mean(0)) / varying.std(0))
+        return _component(exog, counts)
+    centred = exog[:, varies] - np.average(exog[:, varies], axis=0, weights=counts)
+    return _component(centred / np.sqrt(np.average(centred**2, axis=0, weights=counts)), counts)
 
 
-def _component(columns: Array) -> Array:
-    """The first principal component, (n, 1)."""
-    left, values, _ = np.linalg.svd(columns, full_matrices=False)
-    return left[:, :1] * values[0]
+def _component(columns: Array, counts: Array) -> Array:
+    """The first principal component, (n, 1), of rows that count so many times."""
+    directions = np.linalg.svd(columns * np.sqrt(counts)[:, None], full_matrices=False)[2]
+    return columns @ directions[:1].T
 
 
 def linear_rainbow(
@@ -135,7 +139,8 @@ def linear_rainbow(
     Raises
     ------
     ValueError
-        Both orders are asked for, a column is not there, or the middle has fewer rows than there are columns.
+        Both orders are asked for, a column is not there, the middle has fewer rows than there are columns, rows count
+        several times or lie in several processes.
 
     References
     ----------
@@ -145,8 +150,8 @@ def linear_rainbow(
     if order_by is not None and use_distance:
         raise ValueError("the rows are ordered by order_by or by use_distance, not by both")
     exog = res.model.exog
-    n, k = exog.shape
-    order = _by_distance(exog) if use_distance else _order(res, order_by, n)
+    order = _order(res, order_by, use_distance)
+    n, k = len(order), exog.shape[1]
     low = int(np.ceil(0.5 * (1 - frac) * n))
     middle = order[low : int(np.floor(low + frac * n))]
     if len(middle) <= k:
@@ -179,7 +184,7 @@ def linear_harvey_collier(res: LinearResults, order_by: Any = None, skip: int | 
     Raises
     ------
     ValueError
-        Fewer than two residuals are left.
+        Fewer than two residuals are left, rows count several times or lie in several processes.
 
     References
     ----------
@@ -187,8 +192,10 @@ def linear_harvey_collier(res: LinearResults, order_by: Any = None, skip: int | 
     Brown, Durbin and Evans (1975), "Techniques for testing the constancy of regression relationships over time", JRSS B 37.
     """
     _refuse_others(res)
-    order = _order(res, order_by, len(res.model.exog))
-    kept = recursive_residuals(res.model.wexog[order], res.model.wendog[order])[skip or 0 :]
+    order, rows = _order(res, order_by), res.model.rows
+    offset = torch.as_tensor(linear_offset(rows)).cpu().numpy()
+    response = res.model.whiten(res.model.endog - offset)
+    kept = recursive_residuals(res.model.wexog[order], response[order])[skip or 0 :]
     kept = kept[~np.isnan(kept)]
     if len(kept) < 2:
         raise ValueError(f"{len(kept)} recursive residuals are left of {len(order)} rows; the test takes two or more")
@@ -220,10 +227,28 @@ def recursive_residuals(exog: Array, endog: Array) -> Array:
     return found
 
 
-def _order(res: LinearResults, order_by: Any, n: int) -> NDArray[np.int_]:
+def _order(res: LinearResults, order_by: Any, by_distance: bool = False) -> NDArray[np.int_]:
+    """Positions of the rows that count: as they stand, as they are given, sorted by columns or by their distance.
+
+    Raises
+    ------
+    ValueError
+        A column is not there, or rows count several times, which have no place of their own.
+    """
+    counts, exog = res.model.row_counts, np.asarray(res.model.exog, dtype=float)
+    if not np.isin(counts, (0.0, 1.0)).all():
+        raise ValueError(
+            f"the test takes rows one after the other, each once; they count from {counts.min():g} to {counts.max():g} "
+            "times: repeat the rows instead of freq_weights, or use linear_reset"
+        )
+    if by_distance:
+        return np.flatnonzero(counts)[_by_distance(exog[counts > 0])]
+    order = np.arange(len(exog)) if order_by is None else _ordered_by(res, order_by, exog)
+    return order[counts[order] > 0]
+
+
+def _ordered_by(res: LinearResults, order_by: Any, exog: Array) -> NDArray[np.int_]:
     """Positions of the rows, sorted by columns or as they are given."""
-    if order_by is None:
-        return np.arange(n)
     names = [order_by] if isinstance(order_by, str) else list(order_by)
     if not isinstance(names[0], str):
         return np.asarray(order_by, dtype=int)
@@ -231,7 +256,7 @@ def _order(res: LinearResults, order_by: Any, n: int) -> NDArray[np.int_]:
     missing = [name for name in names if name not in known]
     if missing:
         raise ValueError(f"order_by: no column {missing[0]!r} in the design; its columns are {', '.join(known)}")
-    return np.lexsort([res.model.exog[:, known.index(name)] for name in reversed(names)])
+    return np.lexsort([exog[:, known.index(name)] for name in reversed(names)])
 
 
 def _by_distance(exog: Array) -> NDArray[np.int_]:
@@ -244,3 +269,5 @@ def _by_distance(exog: Array) -> NDArray[np.int_]:
 def _refuse_others(res: Any) -> None:
     if not hasattr(res, "ssr"):
         raise TypeError(f"these tests are of linear models, OLS and WLS; the result is of {type(res.model).__name__}")
+    if res.model.rows.group is not None:
+        raise ValueError("tests of specification need all rows in one process")

@@ -32,10 +32,14 @@ class Whitened:
         return np.ones(self.rows.n) if weights is None else weights.cpu().numpy()
 
     @property
+    def row_counts(self) -> Array:
+        """How many times each row counts, (n,)."""
+        counts = self.rows.get("freq_weights")
+        return np.ones(self.rows.n) if counts is None else counts.double().cpu().numpy()
+
+    @property
     def _roots(self) -> Array:
-        frequencies = self.rows.get("freq_weights")
-        counts = 1.0 if frequencies is None else frequencies.cpu().numpy()
-        return np.sqrt(self.weights * counts)
+        return np.sqrt(self.weights * self.row_counts)
 
     def whiten(self, x: Any) -> Array:
         """Rows of an array times the square roots of their weights.
