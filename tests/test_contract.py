@@ -289,6 +289,21 @@ def incomplete_results(df, **more):
         ]
 
 
+class FromOneOn(tm.RegressionModel):
+    """Poisson counts without zeros."""
+
+    parameters = {"mu": tm.Log()}
+
+    def loglike_obs(self, p, data):
+        return data.y * p.real.mu - p.mu - torch.lgamma(data.y + 1) - torch.log(-torch.expm1(-p.mu))
+
+
+def expected_errors(df, **more):
+    """Standard errors by the expected information, of counts among which one process sees no one."""
+    positive = df.assign(y=np.where(df.index % 2, 2.0 + df.index % 5, 1.0 + df.index % 3))
+    return FromOneOn.from_formula("y ~ x", positive, **more).fit(cov_type="eim")._bse
+
+
 def work(rank, names, folder):
     """Fit every problem to every second row, together with the other process."""
     torch.set_num_threads(1)
@@ -314,6 +329,7 @@ def beyond_the_table(df, rank):
     lags = {"cov_type": "HAC", "cov_kwds": {"maxlags": 2}}
     return {
         "far and incomplete": list(incomplete_results(df, process_group=True)),
+        "expected": expected_errors(df, process_group=True),
         "levels": refusal(lambda: tm.OLS.from_formula("y ~ C(g)", other_levels, process_group=True)),
         "center": refusal(lambda: tm.OLS.from_formula("y ~ center(x)", df, process_group=True)),
         "one process": refusal(lambda: BY_NAME["ols"].fit(df, process_group=True, fitting=lags)),
@@ -360,6 +376,11 @@ def test_two_processes_agree_on_centres_and_on_rows_to_leave_out(shards):
     for shard in shards:
         for found, expected in zip(shard["far and incomplete"], incomplete_results(several_frame()), strict=True):
             close(found, expected, SAME_MAXIMUM, unit=0)
+
+
+def test_two_processes_see_the_responses_of_both(shards):
+    for shard in shards:
+        close(shard["expected"], expected_errors(several_frame()), SAME_MAXIMUM, unit=0)
 
 
 def test_two_processes_refuse_what_they_cannot_share(shards):

@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from statistics import median
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..compute.processes import gather
 from ..data import Data
 
 if TYPE_CHECKING:
@@ -229,13 +231,15 @@ class Seen(NamedTuple):
     dtype: str
 
 
-def seen(y: Tensor) -> Seen:
-    """What is to be known of responses (n,)."""
+def seen(y: Tensor, group: Any = None) -> Seen:
+    """What is to be known of responses (n,), those of all processes of a group."""
     values = y.double().cpu()
     middle = float(values.median())
     spread = float((values - middle).abs().median()) or float(values.std(correction=0)) or 1.0
     whole = bool((values == values.round()).all())
-    return Seen(float(values.min()), float(values.max()), middle, spread, whole, str(y.dtype).removeprefix("torch."))
+    own = Seen(float(values.min()), float(values.max()), middle, spread, whole, str(y.dtype).removeprefix("torch."))
+    low, high, middles, spreads, wholes, _ = zip(*gather(own, group), strict=True)
+    return Seen(min(low), max(high), median(middles), median(spreads), all(wholes), own.dtype)
 
 
 def attempts(seen: Seen) -> list[Callable[[LogDensity, int], _Found]]:

@@ -43,9 +43,9 @@ def expected_information(model: LikelihoodModel, z: Tensor) -> Tensor:
     """
     _refuse_what_is_known(model)
     point, probe = z.detach().cpu(), _probe(model.rows)
-    kind = seen(model.rows.y)
+    kind = seen(model.rows.y, model.rows.group)
     for rule in rules(kind):
-        tried = rule if rule is None or not _block(model, point, kind, rule, probe)[1] else None
+        tried = None if _block(model, point, kind, rule, probe)[1] else rule
         information, amiss = row_sums(partial(_block, model, point, kind, tried), model.rows, rows=SORTED)
         if not amiss:
             return information

@@ -67,18 +67,14 @@ class Responses:
 Rule = Callable[[LogDensity, int], Responses]
 
 
-def rules(seen: Seen) -> Iterator[Rule | None]:
-    """Ways to find the responses, the narrowest first; as many for all rows seen, None for those that cannot be."""
-    low, high = seen.low, seen.high
+def rules(seen: Seen) -> Iterator[Rule]:
+    """Ways to find the responses that agree with those seen, the narrowest first."""
+    low, high, scales = seen.low, seen.high, supports(seen)
     whole = low >= 0 and high < LARGEST and seen.whole
-    starts = [0 if whole else None, int(low) if whole and low > 0 else None]
-    for least in starts:
-        yield None if least is None or high - least >= SHORT else partial(_values, low=least, high=int(high))
-    for least in starts:
-        yield None if least is None else partial(_counts, low=least, high=int(high))
-    scales: list[Support | None] = list(supports(seen))
-    for scale in [None] * (3 - len(scales)) + scales:
-        yield None if scale is None else partial(_density, scale=scale, bounded=scale is not scales[-1])
+    starts = dict.fromkeys((0, int(low))) if whole else {}
+    yield from (partial(_values, low=least, high=int(high)) for least in starts if high - least < SHORT)
+    yield from (partial(_counts, low=least, high=int(high)) for least in starts)
+    yield from (partial(_density, scale=scale, bounded=scale is not scales[-1]) for scale in scales)
 
 
 def _values(log_density: LogDensity, n: int, low: int, high: int) -> Responses:
