@@ -126,3 +126,9 @@ def test_terms_of_coefficients_beside_others(df):
     assert list(table.index) == ["Intercept", "C(g)", "x"]
     normal = tm.Normal.from_formula("y ~ x + C(g)", df).fit()
     np.testing.assert_allclose(table["statistic"], normal.wald_test_terms().table["statistic"], rtol=1e-6)
+
+
+def test_where_every_dummy_is_held_there_is_no_test(df):
+    model = tm.Normal.from_formula("y ~ 0 + C(g)", df)
+    res = model.fit(fix={f"C(g)[{level}]": 1.0 for level in "abc"}, cov_type="HC0")
+    assert said(res) is None

@@ -275,3 +275,9 @@ def test_functions_that_cannot_be():
         res.delta(lambda p: p.x, names=["a", "b"])
     constant = res.delta(lambda p: torch.tensor([1.0]) + 0 * p.x, names=["one"])
     assert constant.se == 0
+
+
+def test_a_profile_needs_no_standard_errors():
+    model = tm.NegativeBinomial.from_formula("y ~ x", BY_NAME["negbin-2"].frame())
+    without, other = (model.fit(cov_type=kind, disp=False).conf_int(method="profile") for kind in (None, "nonrobust"))
+    np.testing.assert_array_equal(without, other)

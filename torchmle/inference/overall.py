@@ -77,7 +77,7 @@ def _slopes(results: Results, entries: list[int], at: int | None, spanned: bool)
     k = len(results.names)
     held = results._dropped | results.fixed | results._reported_entries(results.fit.coordinates.tied)
     free = [entry for j, entry in enumerate(entries) if not held[entry] and j != at]
-    if not spanned:
+    if not spanned or not free:
         return np.eye(k)[free]
     weights = constant_weights(results.model.rows, results.model.predictors()[0])
     along = weights.numpy()[[entry - entries[0] for entry in free]]

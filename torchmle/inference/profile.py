@@ -35,6 +35,7 @@ FLAT = 1e-3  # share of the fall still missing that the slope would bring over t
 FLATS = 2  # times in a row until the profile counts as level
 GROWTH = 1.5  # the way from the estimate grows by this factor at most in a step
 HIGHER = 1e-6  # rise above the log-likelihood of the fit that is no rounding
+NO_ROOM = 1e-12  # of a gradient, relative to its largest part, that is rounding error
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def intervals(results: Results, alpha: float, names: Sequence[str] | None = None
     limits, statements = np.full((len(names), 2), np.nan), []
     for row, name in enumerate(names):
         entry = results.names.index(name)
-        if results.fixed[entry] or results._bse[entry] == 0:  # by constraints, perhaps
+        if results.fixed[entry] or _determined(results, entry):
             limits[row] = results.params_array[entry]
         elif not results._dropped[entry]:
             ends = ends_of(results, entry, alpha)
@@ -148,6 +149,16 @@ def intervals(results: Results, alpha: float, names: Sequence[str] | None = None
     if statements:
         warnings.warn("profile likelihood: " + "; ".join(statements), ProfileWarning, stacklevel=3)
     return limits
+
+
+def _determined(results: Results, entry: int) -> bool:
+    """Whether equations, together with what is held, leave an entry a single value."""
+    coordinates = results.fit.coordinates
+    if not coordinates.tied or results._at_boundary[entry]:
+        return False
+    gradient = results._jacobian[entry]
+    free = coordinates.free_gradient(gradient)
+    return bool((free.abs() <= NO_ROOM * gradient.abs().max()).all())
 
 
 def ends_of(results: Results, entry: int, alpha: float) -> tuple[Limit, Limit]:

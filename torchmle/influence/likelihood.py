@@ -19,11 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..covariance.sandwich import expected_bread
 from ..data import Data
 from ..inference.distributions import f_tail
 from ..inference.gradients import mean_gradients, response_gradients
 from ..inference.prediction import Prediction
-from ..linalg import invert_information
 from ..sums import row_map, weighted
 from .measures import Measures
 
@@ -281,10 +281,7 @@ class GLMInfluence(MLEInfluence):
     @cached_property
     def _bread(self) -> Tensor:
         fit = self.results.fit
-        if self.observed:
-            return fit.bread
-        information = fit.coordinates.free_hessian(fit.model.expected_information(fit.z))
-        return fit.coordinates.spread(invert_information(information).matrix)
+        return fit.bread if self.observed else expected_bread(fit)
 
     @cached_property
     def hat_matrix_diag(self) -> Array:

@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 
 from ..data import Data
-from ..fitting.columns import constant_weights
 from ..inference.distributions import chi2_tail, f_tail
+from ..inference.overall import slopes
 from ..inference.wald import JointTest
 from ..plots.partial import PartialPlots
 from ..results import Results, report
@@ -127,15 +127,7 @@ class LinearResults(LinearComparisons, PartialPlots, Results):
     @cached_property
     def _wald_f(self) -> JointTest:
         """Wald test of all coefficients but the constant."""
-        at = self.model.intercepts.get("mu")
-        held = self._dropped | self.fixed | self._reported_entries(self.fit.coordinates.tied)
-        free = [i for i in range(len(self.names)) if not held[i] and i != at]
-        if at is None and self.k_constant:  # the mean is constant along one direction; nothing may be left across it
-            along = constant_weights(self.model.rows, "mu").numpy()[free]
-            contrasts = np.zeros((len(free) - 1, len(self.names)))
-            contrasts[:, free] = np.linalg.svd(along[None])[2][1:]
-            return self.f_test(contrasts)
-        return self.f_test(np.eye(len(self.names))[free])
+        return self.f_test(slopes(self))
 
     @cached_property
     def eigenvals(self) -> Array:
