@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from ..fitting.columns import constant_weights, intercept_column, spans_constant
 from ..structured import is_of_columns
-from .wald import JointTest, wald_test
+from .wald import wald_test
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -106,7 +106,11 @@ def allows_constant_only(results: Results) -> bool:
     return not bool((held & (others | (results.params_array != 0))).any())
 
 
-def overall_wald(results: Results) -> JointTest | None:
-    """Wald test of `slopes` by the covariance of the results; None when there are no slopes."""
+def overall_wald(results: Results) -> OverallTest | None:
+    """Wald test of `slopes` by the covariance of the results, F under `use_t`; None when there are no slopes."""
     matrix = slopes(results)
-    return wald_test(results, matrix) if len(matrix) else None
+    if not len(matrix):
+        return None
+    test = wald_test(results, matrix)
+    kind = "F" if test.distribution == "F" else "Wald"
+    return OverallTest(kind, float(test.statistic), float(test.df_num), float(test.pvalue))

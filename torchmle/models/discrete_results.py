@@ -95,14 +95,10 @@ class DiscreteResults(Results):
         return OverallTest(*self._overall)
 
     @cached_property
-    def _overall(self) -> tuple[str, float, float, float]:
+    def _overall(self) -> OverallTest:
         if not self.covariance_is_robust and self.allows_constant_only:
-            return "LR", self.llr, self.llr_df, self.llr_pvalue
-        test = overall_wald(self)
-        if test is None:
-            return "Wald", math.nan, 0.0, math.nan
-        kind = "F" if test.distribution == "F" else "Wald"
-        return kind, float(test.statistic), float(test.df_num), float(test.pvalue)
+            return OverallTest("LR", self.llr, self.llr_df, self.llr_pvalue)
+        return overall_wald(self) or OverallTest("Wald", math.nan, 0.0, math.nan)
 
     def _series_of_rows(self, values: Array) -> Any:
         return pd.Series(values, index=self.model.index) if self.model.index is not None else values

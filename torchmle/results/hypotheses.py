@@ -31,14 +31,10 @@ class Hypotheses:
         return wald.wald_test(self, r_matrix, cov_p, invcov, use_f=True)
 
     @cached_property
-    def _overall(self: Any) -> tuple[str, float, float, float] | None:
-        """Wald's test of all slopes under robust standard errors, as `OverallTest` holds it; None where another is shown."""
+    def _overall(self: Any) -> overall.OverallTest | None:
+        """Wald's test of all slopes under robust standard errors; None where another is shown."""
         wanted = self.covariance_is_robust and self.fit.inverse.definite and not hasattr(self, "fvalue")
-        test = overall.overall_wald(self) if wanted else None
-        if test is None:
-            return None
-        kind = "F" if test.distribution == "F" else "Wald"
-        return kind, float(test.statistic), float(test.df_num), float(test.pvalue)
+        return overall.overall_wald(self) if wanted else None
 
     def twice_log_ratio(self: Any, restricted: Results) -> float:
         """Twice the log of the ratio of this likelihood to a restricted model's."""
