@@ -304,6 +304,14 @@ def expected_errors(df, **more):
     return FromOneOn.from_formula("y ~ x", positive, **more).fit(cov_type="eim")._bse
 
 
+def column_effects(df, at="overall", **more):
+    """Of a dummy that is one in all rows of the first process, and of a count that is a dummy there."""
+    columns = {"half": far_and_incomplete(df)["half"], "k": np.where(df.index % 2, df.index % 5, df.index % 4 // 2)}
+    model = tm.Poisson.from_formula("y ~ half + k + w", df.assign(y=df.index % 4, **columns), **more)
+    effects = model.fit(disp=False).get_margeff(at=at, dummy=True, count=at == "overall")
+    return [effects.margeff, effects.margeff_se]
+
+
 def work(rank, names, folder):
     """Fit every problem to every second row, together with the other process."""
     torch.set_num_threads(1)
@@ -330,8 +338,10 @@ def beyond_the_table(df, rank):
     return {
         "far and incomplete": list(incomplete_results(df, process_group=True)),
         "expected": expected_errors(df, process_group=True),
+        "margins": column_effects(df, process_group=True),
         "levels": refusal(lambda: tm.OLS.from_formula("y ~ C(g)", other_levels, process_group=True)),
         "center": refusal(lambda: tm.OLS.from_formula("y ~ center(x)", df, process_group=True)),
+        "overall": refusal(lambda: column_effects(df, "mean", process_group=True)),
         "one process": refusal(lambda: BY_NAME["ols"].fit(df, process_group=True, fitting=lags)),
     }
 
@@ -383,9 +393,15 @@ def test_two_processes_see_the_responses_of_both(shards):
         close(shard["expected"], expected_errors(several_frame()), SAME_MAXIMUM, unit=0)
 
 
+def test_two_processes_see_the_columns_of_both(shards):
+    for shard in shards:
+        for found, expected in zip(shard["margins"], column_effects(several_frame()), strict=True):
+            close(found, expected, SAME_MAXIMUM)
+
+
 def test_two_processes_refuse_what_they_cannot_share(shards):
     for shard in shards:
-        for words in ("levels", "center", "one process"):
+        for words in ("levels", "center", "overall", "one process"):
             assert words in shard[words]
 
 

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..compute.processes import everywhere, gather
 from ..data import Data
 from ..data.tensors import as_double
 from ..summary import Summary, coefficient_table
@@ -154,12 +155,16 @@ def get_margeff(
     if not getattr(getattr(model, "rows", None), "x", None) or not hasattr(model, "predict_rows"):
         raise ValueError(f"{type(model).__name__} has no design whose columns could have marginal effects")
     known = Columns(model)
-    x = next(iter(model.rows.x.values())).double()
-    constant = (x.amax(0) == x.amin(0)).cpu().numpy()
+    x, group = next(iter(model.rows.x.values())).double(), model.rows.group
+    low, high = (torch.stack(gather(ends.cpu(), group)) for ends in (x.amin(0), x.amax(0)))
+    low, high = low.amin(0), high.amax(0)
+    constant = (low == high).numpy()
     names = [name for name, flat in zip(known.names, constant, strict=True) if not flat]
     moves: list[Move] = [Slope(name) for name in names]
     if dummy or count:
-        moves = _moves(names, x[:, torch.as_tensor(~constant, device=x.device)], at, method, dummy, count)
+        whole = everywhere((x == x.round()).all(0), group) & (low >= 0)
+        binary = whole & (low == 0) & (high == 1)
+        moves = _moves(names, whole[low < high], binary[low < high], at, method, dummy, count)
     point = _point(results, known, at, atexog, constant)
     options = {"method": method, "at": at}
     if at == "all":
@@ -175,10 +180,10 @@ def _of_rows(effects: Callable[[Data], Iterator[Effect]], data: Data) -> Array:
     return row_map(lambda block: torch.stack([effect.value for effect in effects(block)], 1), data).numpy()
 
 
-def _moves(names: list[str], x: Tensor, at: str, method: str, dummy: bool, count: bool) -> list[Move]:
+def _moves(
+    names: list[str], whole: Tensor, binary: Tensor, at: str, method: str, dummy: bool, count: bool
+) -> list[Move]:
     """Slopes; changes from 0 to 1 of dummies and steps of counts, where they are asked for."""
-    whole = (x == x.round()).all(0) & (x >= 0).all(0)
-    binary = whole & (x.amax(0) == 1) & (x.amin(0) == 0)
     moves: list[Move] = [Slope(name) for name in names]
     for i, name in enumerate(names):
         if dummy and bool(binary[i]):
@@ -199,6 +204,8 @@ def _point(results: Results, known: Columns, at: str, atexog: Any, constant: NDA
     data = model.rows if atexog is None else _with_values(known, model.rows, atexog)
     if at in ("overall", "all"):
         return Point({}, positioned(data), None)
+    if data.group is not None and at != "zero":
+        raise ValueError(f"at={at!r} is not computed over processes; use at='overall'")
     middle, counts = MIDDLES[at], data.get("freq_weights")
     x = {name: _one_row(middle, values, counts) for name, values in data.x.items()}
     if at == "zero":
