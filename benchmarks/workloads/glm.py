@@ -34,7 +34,9 @@ def cases(setting: Setting) -> Iterator[Case]:
         poisson,
         (
             Peer("glum, coefficients alone", needs(glum, lambda: glum_fit("poisson", counts, x)), 1e-3, asked=1 / 0.3),
-            Peer("statsmodels GLM", needs(sm, lambda: statsmodels_glm(counts, x)), 1e-6, asked=50, once=True),
+            Peer(
+                "statsmodels GLM", needs(sm, lambda: statsmodels_glm("Poisson", counts, x)), 1e-6, asked=50, once=True
+            ),
         ),
     )
     yield Case(
@@ -46,6 +48,12 @@ def cases(setting: Setting) -> Iterator[Case]:
             ),
             Peer(
                 "statsmodels Logit", needs(sm, lambda: answer(sm.Logit(outcomes, x).fit(disp=0))), 1e-6, 50, once=True
+            ),
+            Peer(
+                "statsmodels GLM(Binomial)",
+                needs(sm, lambda: statsmodels_glm("Binomial", outcomes, x)),
+                1e-6,
+                once=True,
             ),
         ),
     )
@@ -60,8 +68,8 @@ def answered(fit: Callable[[], Any]) -> Callable[[], Answer]:
     return lambda: answer(fit())
 
 
-def statsmodels_glm(y: np.ndarray, x: np.ndarray) -> Answer:
-    return answer(sm.GLM(y, x, family=sm.families.Poisson()).fit())
+def statsmodels_glm(family: str, y: np.ndarray, x: np.ndarray) -> Answer:
+    return answer(sm.GLM(y, x, family=getattr(sm.families, family)()).fit())
 
 
 def glum_fit(family: str, y: np.ndarray, x: np.ndarray) -> Answer:

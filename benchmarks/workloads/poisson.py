@@ -79,3 +79,10 @@ def cases(setting: Setting) -> Iterator[Case]:
             Peer("pytorch-minimize bfgs + autograd hessian", minimized, 1e-2),
         ),
     )
+    wide = np.column_stack([np.ones(len(y)), rng.standard_normal((len(y), setting.size(49, 4)))])
+    counts = rng.poisson(np.exp(wide @ rng.normal(0, 0.2, wide.shape[1]))).astype(float)
+    yield Case(
+        f"Poisson, arrays, fit and standard errors, {len(y):,} x {wide.shape[1]}",
+        lambda: answer(tm.Poisson(counts, wide, **setting.ours).fit(disp=0)),
+        (Peer("statsmodels Poisson", needs(sm, lambda: answer(sm.Poisson(counts, wide).fit(disp=0))), 1e-6, asked=1),),
+    )

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from .counts import CountModel
 
 Found = tuple[Objective, Optimum]
-NEARLY = -14.0  # real value from which a parameter is suspected to be on its way to the boundary
 LEVEL = 1e-9  # of the log-likelihood, within which two maxima are the same
 
 
@@ -45,11 +44,8 @@ def best_inside_or_at_a_boundary(
     entries = {name: at for name, at in constant_boundaries(model).items() if not _concerns(restrictions, at[0])}
     found = search({})
     objective, optimum = found
-    if optimum.converged and objective.coordinates.boundary:
-        return _named(found)
-    z = objective.coordinates.z(optimum.x)
-    if optimum.converged and all(float(z[entry]) > NEARLY for entry, _ in entries.values()):
-        return found
+    if optimum.converged:
+        return _named(found) if objective.coordinates.boundary else found
     for size in range(1, len(entries) + 1):
         for names in combinations(entries, size):
             held = search(dict(entries[name] for name in names))
