@@ -132,3 +132,11 @@ def test_where_every_dummy_is_held_there_is_no_test(df):
     model = tm.Normal.from_formula("y ~ 0 + C(g)", df)
     res = model.fit(fix={f"C(g)[{level}]": 1.0 for level in "abc"}, cov_type="HC0")
     assert said(res) is None
+
+
+def test_an_infinite_coefficient_leaves_the_test_undefined_without_a_word(df):
+    separated = df.assign(b=np.where(df["x"] > 1, 1, np.arange(len(df)) % 2), up=(df["x"] > 1) * 1.0)
+    with pytest.warns(tm.errors.PerfectSeparationWarning):
+        res = tm.Logit.from_formula("b ~ w + up", separated).fit(disp=False, cov_type="HC1")
+    assert np.isnan(res.overall_test.pvalue) and "Wald p-value:" in str(res.summary())
+    assert res.wald_test("w = 0").pvalue == pytest.approx(float(res.pvalues["w"]), rel=1e-9)

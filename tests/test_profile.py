@@ -281,3 +281,16 @@ def test_a_profile_needs_no_standard_errors():
     model = tm.NegativeBinomial.from_formula("y ~ x", BY_NAME["negbin-2"].frame())
     without, other = (model.fit(cov_type=kind, disp=False).conf_int(method="profile") for kind in (None, "nonrobust"))
     np.testing.assert_array_equal(without, other)
+
+
+@pytest.mark.filterwarnings("ignore::torchmle.errors.BoundaryWarning")
+@pytest.mark.parametrize("options", [{}, {"constraints": "x = 0.4"}])
+def test_a_dispersion_of_zero_has_a_limit_above(options):
+    rng = np.random.default_rng(1)
+    df = pd.DataFrame({"x": rng.normal(size=150)}).assign(y=lambda df: rng.binomial(6, 1 / (1 + np.exp(-df["x"]))))
+    model = tm.NegativeBinomial.from_formula("y ~ x", df)
+    res = model.fit(disp=False, **options)
+    low, high = res.conf_int(method="profile").loc["alpha"]
+    assert res.params["alpha"] == low == 0
+    held = model.fit(fix={"alpha": high}, disp=False, **options)
+    assert 2 * (res.llf - held.llf) == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-7)

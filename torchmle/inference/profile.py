@@ -165,9 +165,11 @@ def ends_of(results: Results, entry: int, alpha: float) -> tuple[Limit, Limit]:
     """Both ends of an interval on the real side."""
     path = path_of(results, entry)
     q = critical_value(alpha, results.df_resid if results.use_t else None)
-    away = results.infinite[entry]
+    away, statement = results.infinite[entry], "the estimate itself is infinite"
+    if results._at_boundary[entry] and not away:  # infinite on the real side alone
+        away, statement = np.sign(path.estimate), ""
     return tuple(  # type: ignore[return-value]
-        Limit(sign * math.inf, "the estimate itself is infinite") if away == sign
+        Limit(sign * math.inf, statement) if away == sign
         else _limit(path, results.fit.z, sign, q, results.scale, bool(away))
         for sign in (-1, 1)
     )  # fmt: skip

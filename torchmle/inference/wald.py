@@ -157,14 +157,21 @@ def t_test(results: Results, r_matrix: Any, cov_p: Any = None, use_t: bool | Non
     """Test each row of a hypothesis on its own; `cov_p` and `use_t` replace the result's own."""
     matrix, values = constraint(results.names, r_matrix)
     covariance = results.covariance_array if cov_p is None else np.asarray(cov_p, float)
-    unknown, gone = np.isnan(np.diag(covariance)), ~np.isfinite(results.params_array)
+    unknown = np.isnan(np.diag(covariance))
     sd = np.sqrt(np.einsum("ij,jk,ik->i", matrix, np.where(np.isnan(covariance), 0.0, covariance), matrix))
     sd[(matrix[:, unknown] != 0).any(1)] = np.nan  # a row that speaks of it, not the others
-    effect = matrix @ np.where(gone, 0.0, results.params_array)
-    for row in (matrix[:, gone] != 0).any(1).nonzero()[0]:  # an infinite estimate, or none
-        effect[row] = sum(matrix[row, at] * results.params_array[at] for at in matrix[row].nonzero()[0])
+    effect = _products(matrix, results.params_array)
     df = results.df_inference if (results.use_t if use_t is None else use_t) else None
     return TTest(effect, sd, values, df, scales=_row_scales(matrix, results.model.layout.scales()))
+
+
+def _products(matrix: Array, params: Array) -> Array:
+    """``R params``, in which an infinite estimate, or none, has a part in the rows that speak of it alone."""
+    gone = ~np.isfinite(params)
+    found = matrix @ np.where(gone, 0.0, params)
+    for row in (matrix[:, gone] != 0).any(1).nonzero()[0]:
+        found[row] = sum(float(matrix[row, at]) * float(params[at]) for at in matrix[row].nonzero()[0])
+    return np.asarray(found)
 
 
 def _row_scales(matrix: Array, scales: Sequence[Transform]) -> tuple[Transform, ...]:
@@ -207,7 +214,7 @@ def wald_test(
         names = ", ".join(np.asarray(results.names)[involved][results.trimmed[involved]])
         raise ValueError(f"a penalty has set {names} to zero, and there is no covariance of that with which to test it")
     matrix, covariance = matrix[:, involved], covariance[np.ix_(involved, involved)]
-    difference = matrix @ results.params_array[involved] - values
+    difference = _products(matrix, results.params_array[involved]) - values
     if invcov is not None:
         statistic, rank = float(difference @ np.asarray(invcov, float) @ difference), len(matrix)
     else:
