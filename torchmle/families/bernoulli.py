@@ -8,7 +8,11 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from ..compute.branches import finite
 from ..transforms import Cauchy, CLogLog, Identity, Log, LogComplement, Logit, LogLog, Probit, Transform
+
+LAST = 709.78  # exponent of e beyond which there are no numbers
+HIGHEST = 6.5649  # its logarithm
 
 
 class Terms(NamedTuple):
@@ -19,25 +23,51 @@ class Terms(NamedTuple):
     second: Tensor
 
 
+def success(transform: Transform, z: Tensor) -> Terms:
+    """log p of an inverse link at z, with derivatives."""
+    if isinstance(transform, Logit):
+        return _logistic(z)
+    if isinstance(transform, Probit):
+        return _normal(z)
+    if isinstance(transform, Cauchy):
+        return _cauchy(z)
+    if isinstance(transform, CLogLog):
+        return _one_minus_gumbel(z)
+    if isinstance(transform, LogLog):
+        return _mirrored(_gumbel(-z))
+    if isinstance(transform, Log):
+        return _straight(z)
+    if isinstance(transform, LogComplement):
+        return _complement_of_exp(z)
+    if isinstance(transform, Identity):
+        return Terms(z.log(), 1 / z, -1 / z**2)
+    raise ValueError(f"the binomial has no log-probabilities for {transform!r}")
+
+
+def failure(transform: Transform, z: Tensor) -> Terms:
+    """log(1 - p) of an inverse link at z, with derivatives."""
+    if isinstance(transform, Logit | Probit | Cauchy):
+        return _mirrored(success(transform, -z))
+    if isinstance(transform, CLogLog):
+        return _gumbel(z)
+    if isinstance(transform, LogLog):
+        return _mirrored(_one_minus_gumbel(-z))
+    if isinstance(transform, Log):
+        return _complement_of_exp(z)
+    if isinstance(transform, LogComplement):
+        return _straight(z)
+    if isinstance(transform, Identity):
+        return Terms(torch.log1p(-z), -1 / (1 - z), -1 / (1 - z) ** 2)
+    raise ValueError(f"the binomial has no log-probabilities for {transform!r}")
+
+
 def success_and_failure(transform: Transform, z: Tensor) -> tuple[Terms, Terms]:
     """log p and log(1 - p) of an inverse link at z, with derivatives."""
-    if isinstance(transform, Logit):
-        return _logistic(z), _mirrored(_logistic(-z))
-    if isinstance(transform, Probit):
-        return _normal(z), _mirrored(_normal(-z))
-    if isinstance(transform, Cauchy):
-        return _cauchy(z), _mirrored(_cauchy(-z))
-    if isinstance(transform, CLogLog):
-        return _one_minus_gumbel(z), _gumbel(z)
-    if isinstance(transform, LogLog):
-        return _mirrored(_gumbel(-z)), _mirrored(_one_minus_gumbel(-z))
-    if isinstance(transform, Log):
-        return _straight(z), _complement_of_exp(z)
-    if isinstance(transform, LogComplement):
-        return _complement_of_exp(z), _straight(z)
-    if isinstance(transform, Identity):
-        return Terms(z.log(), 1 / z, -1 / z**2), Terms(torch.log1p(-z), -1 / (1 - z), -1 / (1 - z) ** 2)
-    raise ValueError(f"the binomial has no log-probabilities for {transform!r}")
+    if not isinstance(transform, Logit):
+        return success(transform, z), failure(transform, z)
+    p, q, logsigmoid = torch.sigmoid(z), torch.sigmoid(-z), torch.nn.functional.logsigmoid
+    second = -p * q
+    return Terms(logsigmoid(z), q, second), Terms(logsigmoid(-z), -p, second)
 
 
 def bernoulli(transform: Transform, y: Tensor, z: Tensor) -> Terms:
@@ -62,7 +92,8 @@ def information(transform: Transform, z: Tensor) -> Tensor:
 
 def times(share: Tensor, term: Tensor) -> Tensor:
     """A product that is 0 where the share is, whatever the term."""
-    return torch.where(share == 0, 0.0, share * term)
+    product = share * term
+    return product if finite(product) else torch.where(share == 0, 0.0, product)
 
 
 def _mirrored(terms: Terms) -> Terms:
@@ -94,14 +125,13 @@ def _gumbel(z: Tensor) -> Terms:
 
 
 def _one_minus_gumbel(z: Tensor) -> Terms:
-    """log(1 - exp(-exp z)); by the series of ``t / (e^t - 1)``, t = exp z, where t is small."""
-    t = z.clamp_max(700.0).exp()  # beyond, everything here has underflowed to 0
-    small = t < 0.03
-    safe, s = torch.where(small, 1.0, t), t.square()
-    value = torch.where(small, z - t / 2 + s * (1 / 24 - s / 2880 * (1 - s / 63)), log_one_minus_exp(-safe))
-    first = torch.where(small, 1 - t / 2 + s * (1 / 12 - s / 720 * (1 - s / 42)), safe / torch.expm1(safe))
-    bend = torch.where(small, -t / 2 - s * (1 / 12 - s / 720 * (1 - s / 42)), 1 - safe - first)
-    return Terms(value, first, first * bend)
+    """log(1 - exp(-exp z)); the bend by the series of ``t / (e^t - 1)``, t = exp z, where t is small."""
+    near = z.clamp(-708.3, HIGHEST)  # beyond, the value is z, or everything here has underflowed to 0
+    t = near.exp()
+    odds = 1 / torch.expm1(t)  # of failure
+    first, s = t * odds * (z < HIGHEST), t.square()
+    bend = torch.where(t < 0.03, -t / 2 - s * (1 / 12 - s / 720 * (1 - s / 42)), 1 - t - first)
+    return Terms((z - near).clamp_max(0.0) - torch.log1p(odds), first, first * bend)
 
 
 def _straight(z: Tensor) -> Terms:
@@ -115,6 +145,5 @@ def _complement_of_exp(z: Tensor) -> Terms:
 
 
 def log_one_minus_exp(x: Tensor) -> Tensor:
-    """``log(1 - e^x)`` of negative x (Maechler 2012)."""
-    near = x > -math.log(2)
-    return torch.where(near, torch.log(-torch.expm1(x)), torch.log1p(-torch.where(near, -1.0, x).exp()))
+    """``log(1 - e^x)`` of negative x, as ``-log(1 + 1 / (e^-x - 1))``: to the last digits for all x, of one piece."""
+    return -torch.log1p(1 / torch.expm1((-x).clamp_max(LAST)))

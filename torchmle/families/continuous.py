@@ -13,7 +13,7 @@ from torch import Tensor
 from . import links as L
 from .compound import CompoundPoissonGamma
 from .family import Family, Kernel
-from .power import half_deviance, under_log
+from .power import half_deviance, kernel_under_log, under_log
 from .rising import log_gamma_at_mean
 
 
@@ -68,7 +68,6 @@ class Gamma(Family):
     response = (0.0, np.inf)
     positive = True
     lowest_mean = 0.0
-
     variance_power = 2.0
 
     def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
@@ -110,7 +109,6 @@ class InverseGaussian(Family):
     response = (0.0, np.inf)
     positive = True
     lowest_mean = 0.0
-
     variance_power = 3.0
 
     def _variance(self, mu: Tensor) -> tuple[Tensor, Tensor]:
@@ -194,8 +192,9 @@ class Tweedie(Family):
         if not isinstance(self.link, L.Log):
             return super().kernel(y, eta)
         p = self.var_power
-        value = -0.5 * (y - eta.exp()) ** 2 if p == 0 else -half_deviance(p, y, eta)
-        return Kernel(value, *under_log(p, y, eta))
+        if p == 0:
+            return Kernel(-0.5 * (y - eta.exp()) ** 2, *under_log(p, y, eta))
+        return Kernel(*kernel_under_log(p, y, eta))
 
     def information(self, eta: Tensor) -> Tensor:
         return torch.exp((2 - self.var_power) * eta) if isinstance(self.link, L.Log) else super().information(eta)

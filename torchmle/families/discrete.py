@@ -113,7 +113,7 @@ class NegativeBinomial(Family):
             value = y * eta + bernoulli.log_one_minus_exp(eta) / self.alpha
             return Kernel(value, y - self.link.transform(eta), -self.link.slopes(eta)[0])
         if isinstance(self.link, L.CLogLog):
-            log_mu, slope, bend = bernoulli.success_and_failure(self.link.transform, eta)[0]
+            log_mu, slope, bend = bernoulli.success(self.link.transform, eta)
             scaled, rest = self.alpha * log_mu.exp(), y - log_mu.exp()
             value = y * (log_mu + math.log(self.alpha)) - (y + 1 / self.alpha) * torch.log1p(scaled)
             spread = slope.square() * log_mu.exp() * (1 + self.alpha * y) / (1 + scaled) ** 2

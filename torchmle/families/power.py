@@ -5,9 +5,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from ..compute.branches import holds
 from .bernoulli import times
 
 Slopes = tuple[Tensor, Tensor]
+
+MODERATE = 250.0  # logarithms so small in size that products of their exponentials are numbers
 
 
 def under_power(p: float, power: float, y: Tensor, eta: Tensor) -> Slopes:
@@ -35,13 +38,24 @@ def under_log(p: float, y: Tensor, eta: Tensor) -> Slopes:
     return unit * (response - mean), unit * ((1 - p) * response - (2 - p) * mean)
 
 
+def kernel_under_log(p: float, y: Tensor, eta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Minus half the unit deviance under the log link, with its two derivatives."""
+    ratio = torch.where(y == 0, 1.0, y).log() - eta
+    reach = MODERATE / (1 + abs(p))
+    if p in (1.0, 2.0) or not holds((ratio.abs() < reach) & (eta.abs() < reach)):
+        return -half_deviance(p, y, eta), *under_log(p, y, eta)
+    mean, response = torch.exp((2 - p) * eta), y * torch.exp((1 - p) * eta)
+    more = torch.where(y == 0, -1.0, torch.expm1((2 - p) * ratio))
+    value = mean * more / (2 - p) - response * torch.expm1((1 - p) * ratio) / (1 - p)
+    return value, response - mean, (1 - p) * response - (2 - p) * mean
+
+
 def half_deviance(p: float, y: Tensor, log_mu: Tensor) -> Tensor:
     """``y d(1 - p) - d(2 - p)`` with ``d(c) = (y^c - mu^c) / c``, the logarithm of ``y / mu`` where c is 0; y is not negative."""
     log_y = torch.where(y == 0, 1.0, y).log()
     one, other = times(y, _difference(1 - p, log_y, log_mu)), _difference(2 - p, log_y, log_mu)
-    found = torch.where(
-        torch.isinf(one) | torch.isinf(other), torch.inf, one - other
-    )  # the larger of two infinities wins
+    some = torch.isinf(one) | torch.isinf(other)
+    found = torch.where(some, torch.inf, one - other)  # the larger of two infinities wins
     return found if p >= 2 else torch.where(y == 0, torch.exp((2 - p) * log_mu) / (2 - p), found)
 
 

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn.functional import logsigmoid
 
 from ..compute.autodiff import Curvature, Eta
+from ..compute.branches import finite, holds
 from ..families.bernoulli import times
 from ..families.rising import log1p_excess, log_rising, rising
 from ..transforms import Identity, Log, Transform
@@ -24,6 +25,7 @@ NOWHERE = -1000.0  # the real value whose exponential and whose logistic functio
 BARELY = -37.0  # log u below which log1p(u) / u is 1 - u / 2 to the last digit
 VANISHING = 1e-17  # u below which it is 1
 FAR = 300.0  # from which exponents are taken as logarithms
+MODERATE = 50.0  # exponents and dispersions so small in size that nothing made of them is beyond numbers
 
 
 class LogOrZero(Log):
@@ -207,38 +209,34 @@ class GeneralizedPoissonCounts(CountDistribution):
 
     def loglike(self, eta: Sequence[Tensor], y: Tensor, log_factorial: Tensor) -> Tensor:
         q, ratio = self.power, _ratio(eta, y, self.power)
-        possible = ratio > -1  # a negative alpha ends the support
+        possible, more = ratio > -1, y * eta[1]  # a negative alpha ends the support
+        everywhere = holds(possible)
         log_one = log1p_multiple(eta[1], q * eta[0])
-        log_more = log1p_multiple(torch.where(possible, y * eta[1], 0.0), (q - 1) * eta[0])
-        value = self._value(eta[0], _share(eta[1], q * eta[0]), log_one, log_more, y) - log_factorial
-        return torch.where(possible, value, -torch.inf)
-
-    def _value(self, eta: Tensor, share: Tensor, log_one: Tensor, log_more: Tensor, y: Tensor) -> Tensor:
-        return y * (eta - log_one) + (y - 1) * log_more - (eta - log_one).exp() - y * share
+        log_more = log1p_multiple(more if everywhere else torch.where(possible, more, 0.0), (q - 1) * eta[0])
+        log_theta = eta[0] - log_one
+        value = y * log_theta + (y - 1) * log_more - log_theta.exp() - y * _share(eta[1], q * eta[0]) - log_factorial
+        return value if everywhere else torch.where(possible, value, -torch.inf)
 
     def derivatives(self, eta: Eta, y: Tensor, log_factorial: Tensor, order: int) -> tuple[Tensor, Eta, Curvature]:
         """First in eta and c, times c or its slope in alpha, then by the chain rule: ``c_eta = power c``, ``c_alpha = mu^power``.
 
-        With ``theta = mu / (1 + c)``, ``h = c / (1 + c)``, ``s = c y / (mu + c y)``, ``d = y / (1 + c) - theta``, where H and S
-        are h and s divided by alpha.
+        With ``theta = mu / (1 + c)``, ``h = c / (1 + c)``, ``s = c y / (mu + c y)``, ``t = 1 - s``, ``d = y r - theta`` for
+        ``r = 1 - h``, where H and S are h and s divided by alpha.
         """
-        q, alpha, before = self.power, eta[1], y - 1
-        log_one, log_more = log1p_multiple(alpha, q * eta[0]), log1p_multiple(y * alpha, (q - 1) * eta[0])
-        h, ratio = _share(alpha, q * eta[0]), _ratio(eta, y, q)
-        s = torch.where(ratio > 1, 1 / (1 + 1 / ratio), ratio / (1 + ratio))
-        value = self._value(eta[0], h, log_one, log_more, y) - log_factorial
-        theta = (eta[0] - log_one).exp()
-        big_h = torch.where(h > 0.5, h / alpha, (q * eta[0] - log_one).exp())
-        big_s = torch.where(s > 0.5, s / alpha, times(y, ((q - 1) * eta[0] - log_more).exp()))
-        d, t = y * (-log_one).exp() - theta, 1 / (1 + ratio)
-        twist = y + 2 * d
-        c_a, a_ec = times(before, big_s) - (y + d) * big_h, theta * big_h - times(before, big_s * t)
-        a_cc = twist * big_h.square() - times(before, big_s.square())
-        f_e, f_ee = y - before * s - theta, before * s * t - theta
+        q, before = self.power, y - 1
+        ordinary = holds((eta[0].abs() < MODERATE) & (eta[1].abs() < MODERATE))
+        log_one, log_more, theta, h, big_h, s, big_s, t, r = (_parts if ordinary else _far_parts)(eta, y, q)
+        value = y * (eta[0] - log_one) + before * log_more - theta - y * h - log_factorial
+        product = torch.mul if ordinary else times
+        d, more, big_more = y * r - theta, before * s, product(before, big_s)
+        twist, cross = y + 2 * d, more * t
+        c_a, a_ec = big_more - (y + d) * big_h, theta * big_h - big_more * t
+        a_cc = twist * big_h.square() - product(big_more, big_s)
+        f_e, f_ee = y - more - theta, cross - theta
         if q == 0:
             return value, (f_e, c_a), ((f_ee, a_ec), (a_cc,))
-        c_c, c_ec = before * s - times(h, y + d), times(h, theta) - before * s * t
-        c_cc, m_cc = times(h.square(), twist) - before * s.square(), times(h, twist * big_h) - times(before * s, big_s)
+        c_c, c_ec, turn = more - product(h, y + d), product(h, theta) - cross, product(h, twist)
+        c_cc, m_cc = product(h, turn) - more * s, product(turn, big_h) - product(more, big_s)
         h_ee, h_ea = f_ee + q * (2 * c_ec + q * (c_cc + c_c)), a_ec + q * (m_cc + c_a)
         return value, (f_e + q * c_c, c_a), ((h_ee, h_ea), (a_cc,))
 
@@ -250,8 +248,31 @@ class GeneralizedPoissonCounts(CountDistribution):
         return ((y - mu).square() - y) * mu ** (self.power - 1), 2 * mu ** (2 * self.power)
 
 
+def _parts(eta: Sequence[Tensor], y: Tensor, power: float) -> tuple[Tensor, ...]:
+    """``log1p(c)``, ``log1p(c y / mu)``, theta, h, H, s, S, t and r of `GeneralizedPoissonCounts.derivatives`, as defined."""
+    mu = eta[0].exp()
+    multiple = mu**power
+    c, slope = eta[1] * multiple, y * multiple / mu
+    ratio, r = eta[1] * slope, 1 / (1 + c)
+    t = 1 / (1 + ratio)
+    return torch.log1p(c), torch.log1p(ratio), mu * r, c * r, multiple * r, ratio * t, slope * t, t, r
+
+
+def _far_parts(eta: Sequence[Tensor], y: Tensor, power: float) -> tuple[Tensor, ...]:
+    """`_parts` where mu or its powers may be beyond numbers."""
+    log_one, log_more = log1p_multiple(eta[1], power * eta[0]), log1p_multiple(y * eta[1], (power - 1) * eta[0])
+    h, ratio, log_theta = _share(eta[1], power * eta[0]), _ratio(eta, y, power), eta[0] - log_one
+    s = torch.where(ratio > 1, 1 / (1 + 1 / ratio), ratio / (1 + ratio))
+    big_h = torch.where(h > 0.5, h / eta[1], (power * eta[0] - log_one).exp())
+    big_s = torch.where(s > 0.5, s / eta[1], times(y, ((power - 1) * eta[0] - log_more).exp()))
+    return log_one, log_more, log_theta.exp(), h, big_h, s, big_s, 1 / (1 + ratio), (-log_one).exp()
+
+
 def log1p_multiple(a: Tensor, x: Tensor) -> Tensor:
     """``log(1 + a exp(x))`` where the exponential may be beyond numbers."""
+    multiple = a * x.exp()
+    if finite(multiple):
+        return torch.log1p(multiple)
     far = (x > FAR) & (a > 1e-100)
     near = torch.log1p(a * torch.where(far, 0.0, x).clamp_max(700.0).exp())  # what is clamped goes with an a of nothing
     return torch.where(far, torch.where(far, a, 1.0).log() + x, near)
@@ -260,9 +281,9 @@ def log1p_multiple(a: Tensor, x: Tensor) -> Tensor:
 def _share(alpha: Tensor, x: Tensor) -> Tensor:
     """``c / (1 + c)`` with ``c = alpha exp(x)``."""
     c = alpha * x.exp()
-    return torch.where(c > 1, 1 / (1 + 1 / c), c / (1 + c))
+    return c / (1 + c) if finite(c) else torch.where(c > 1, 1 / (1 + 1 / c), c / (1 + c))
 
 
 def _ratio(eta: Sequence[Tensor], y: Tensor, power: float) -> Tensor:
     """``c y / mu``, what is added to the mean for each count."""
-    return torch.where(y * eta[1] == 0, 0.0, y * eta[1] * ((power - 1) * eta[0]).exp())
+    return times(y * eta[1], ((power - 1) * eta[0]).exp())

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from ..families.bernoulli import Terms as Tail
-from ..families.bernoulli import log_one_minus_exp, success_and_failure, times
+from ..families.bernoulli import failure, log_one_minus_exp, success, times
 from ..transforms import Cauchy, CLogLog, Logit, LogLog, Probit, Transform
 
 
@@ -33,11 +33,11 @@ class Latent:
 
     def log_cdf(self, x: Tensor) -> Tensor:
         """``log F(x)``."""
-        return success_and_failure(self.transform, x)[0].value
+        return success(self.transform, x).value
 
     def log_sf(self, x: Tensor) -> Tensor:
         """``log(1 - F(x))``."""
-        return success_and_failure(self.transform, x)[1].value
+        return failure(self.transform, x).value
 
     def quantile(self, p: Tensor) -> Tensor:
         """``F^-1(p)``."""
@@ -52,11 +52,11 @@ class Latent:
 
     def below(self, x: Tensor) -> Tail:
         """``log F(x)`` with two derivatives."""
-        return success_and_failure(self.transform, x)[0]
+        return success(self.transform, x)
 
     def above(self, x: Tensor) -> Tail:
         """``log(1 - F(x))`` with two derivatives."""
-        return success_and_failure(self.transform, x)[1]
+        return failure(self.transform, x)
 
     def between(self, lower: Tensor, upper: Tensor) -> Terms:
         """`log_between` with its derivatives, by the tail A in which the two are small: with ``k = 1 / (e^(A(n) - A(f)) - 1)``
@@ -64,10 +64,8 @@ class Latent:
         of the near limit n and the far one f, ``d/dn = A'(n)(1 + k)`` and ``d/df = -k A'(f)``.
         """
         right = lower + upper > 0
-        near, far = (
-            self._tail(right, torch.where(right, lower, upper)),
-            self._tail(right, torch.where(right, upper, lower)),
-        )
+        near = self.tail(right, torch.where(right, lower, upper))
+        far = self.tail(right, torch.where(right, upper, lower))
         k = 1 / torch.expm1(near.value - far.value)
         bend = k * (1 + k)
         one = near.first * (1 + k), near.second * (1 + k) - bend * near.first.square()
@@ -79,13 +77,22 @@ class Latent:
         value = near.value + log_one_minus_exp(far.value - near.value)
         return Terms(value, u, v, uu, vv, times(bend, near.first * far.first))
 
-    def _tail(self, right: Tensor, x: Tensor) -> Tail:
+    def tail(self, right: Tensor, x: Tensor) -> Tail:
         """The logarithm of what lies to the right of x, or to its left, with derivatives."""
-        left, sides = self.below(x), self.above(x)
-        return Tail(*(torch.where(right, *pair) for pair in zip(sides, left, strict=True)))
+        sides = zip(self.above(x), self.below(x), strict=True)
+        return Tail(*(torch.where(right, *pair) for pair in sides))
 
 
-class Normal(Latent):
+class Symmetric(Latent):
+    """A distribution that is its own mirror image about zero."""
+
+    def tail(self, right: Tensor, x: Tensor) -> Tail:
+        sign = torch.where(right, -1.0, 1.0).to(x.dtype)
+        value, first, second = self.below(sign * x)
+        return Tail(value, sign * first, second)
+
+
+class Normal(Symmetric):
     """Standard normal."""
 
     transform = Probit()
@@ -118,8 +125,9 @@ class SmallestExtreme(Latent):
 
     def between(self, lower: Tensor, upper: Tensor) -> Terms:
         """``F(u) - F(l) = (1 - F(l)) F(z)`` with ``z = log(e^u - e^l)``."""
-        z = upper + log_one_minus_exp(lower - upper)
-        p, q = -1 / torch.expm1(lower - upper), 1 / torch.expm1(upper - lower)  # slopes of z in u and, negative, in l
+        step = lower - upper
+        z, p = upper + log_one_minus_exp(step), -1 / torch.expm1(step)
+        q = p * step.exp()  # slopes of z in u and, negative, in l
         far, middle = lower.exp(), self.below(z)
         cross = p * q * (middle.first - middle.second)
         u, v = p * middle.first, -far - q * middle.first
@@ -141,7 +149,7 @@ class LargestExtreme(Latent):
         return Terms(value, -v, -u, vv, uu, uv)
 
 
-class CauchyLatent(Latent):
+class CauchyLatent(Symmetric):
     """Standard Cauchy."""
 
     transform = Cauchy()
@@ -245,22 +253,28 @@ def log_probability(kind: Latent, lower: Tensor, upper: Tensor, first: Tensor, l
 
     Where limits are not in order it is minus infinity.
     """
-    inside = ~(first | last)
-    ordered = upper > lower
-    low, high = torch.where(inside & ordered, lower, 0.0), torch.where(inside & ordered, upper, 1.0)
-    between = torch.where(ordered, kind.log_between(low, high), -torch.inf)
-    end_high, end_low = torch.where(first, upper, 0.0), torch.where(last, lower, 0.0)
-    return torch.where(first, kind.log_cdf(end_high), torch.where(last, kind.log_sf(end_low), between))
+    ends = first | last
+    first, last, inside = _positions(first), _positions(last), _positions((upper > lower) & ~ends)
+    value = torch.full_like(upper, -torch.inf)
+    value = value.index_put((first,), kind.log_cdf(upper[first]))
+    value = value.index_put((last,), kind.log_sf(lower[last]))
+    return value.index_put((inside,), kind.log_between(lower[inside], upper[inside]))
 
 
 def interval_terms(kind: Latent, lower: Tensor, upper: Tensor, first: Tensor, last: Tensor) -> Terms:
     """`log_probability` with its derivatives."""
-    inside = ~(first | last) & (upper > lower)
-    found = kind.between(torch.where(inside, lower, 0.0), torch.where(inside, upper, 1.0))
-    below, above = kind.below(torch.where(first, upper, 0.0)), kind.above(torch.where(last, lower, 0.0))
-    zero = torch.zeros_like(upper)
-    ends = (Terms(below.value, below.first, zero, below.second, zero, zero),
-            Terms(above.value, zero, above.first, zero, above.second, zero))  # fmt: skip
-    nowhere = Terms(torch.full_like(upper, -torch.inf), *[torch.full_like(upper, torch.nan)] * 5)
-    choices = zip(*ends, found, nowhere, strict=True)
-    return Terms(*(torch.where(first, a, torch.where(last, b, torch.where(inside, c, d))) for a, b, c, d in choices))
+    ends, ordered = first | last, upper > lower
+    first, last, inside = _positions(first), _positions(last), _positions(ordered & ~ends)
+    found = Terms(torch.full_like(upper, -torch.inf), *(torch.zeros_like(upper) for _ in range(5)))
+    for part in found[1:] if len(first) + len(last) + len(inside) < len(upper) else ():
+        part[~(ends | ordered)] = torch.nan
+    below, above = kind.below(upper[first]), kind.above(lower[last])
+    found.value[first], found.upper[first], found.upper_upper[first] = below
+    found.value[last], found.lower[last], found.lower_lower[last] = above
+    for part, values in zip(found, kind.between(lower[inside], upper[inside]), strict=True):
+        part[inside] = values
+    return found
+
+
+def _positions(rows: Tensor) -> Tensor:
+    return rows.nonzero()[:, 0]

@@ -12,7 +12,7 @@ from torch import Tensor
 from ..compute.autodiff import Curvature, Eta
 from ..compute.processes import total
 from ..data import Data
-from ..families.bernoulli import Terms, success_and_failure, times
+from ..families.bernoulli import Terms, success, times
 from ..parameters import Values
 from ..regression import RegressionModel
 from ..results import Results, report
@@ -141,7 +141,7 @@ class ExponentialSurvival(RegressionModel):
         left, interval = data.event == LEFT, data.event == INTERVAL
         width = torch.where(interval, data.columns.get("upper", data.y) - data.y, lived)
         width = torch.where(left | interval, width, 1.0)  # of other rows it is not used
-        failed, _ = success_and_failure(CLogLog(), eta + width.log())
+        failed = success(CLogLog(), eta + width.log())
         exact = data.event == EXACT
         known = Terms(torch.where(exact, eta, 0.0), exact.to(eta.dtype), torch.zeros_like(eta))
         parts = (torch.where(left | interval, one, other) for one, other in zip(failed, known, strict=True))

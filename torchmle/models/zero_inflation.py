@@ -52,10 +52,10 @@ class ZeroInflatedCounts(CountDistribution):
         """
         f, g, h = self.base.derivatives(eta[:-1], y, log_factorial, order)
         (a, a1, a2), (b, b1, b2) = success_and_failure(LINKS[self.inflation], eta[-1])
-        zero = y == 0
-        w = torch.where(zero, torch.sigmoid(a - b - f), 0.0)
-        v = torch.where(zero, torch.sigmoid(f + b - a), 1.0)  # 1 - w
-        value = torch.where(zero, _log_sum(a, b + f), b + f)
+        zero, main = y == 0, b + f
+        w = torch.where(zero, torch.sigmoid(a - main), 0.0)
+        v = torch.where(zero, torch.sigmoid(main - a), 1.0)  # 1 - w
+        value = torch.where(zero, torch.logaddexp(a, main), main)
         both, difference = w * v, a1 - b1
         gradient = (*(times(v, gj) for gj in g), times(w, a1) + times(v, b1))
         second = times(w, a2) + times(v, b2) + times(both, difference.square())
