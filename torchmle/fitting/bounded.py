@@ -87,7 +87,7 @@ def _rises_inside(restrictions: Restrictions, objective: Objective, optimum: Opt
     z = coordinates.z(optimum.x)
     _, score, hessian = objective.model.sums(z, 2)
     slope = wider.free_gradient(score)
-    upwards = wider.row(index)  # what a move of the entry is in free coordinates: here the only way that matters
+    upwards = wider.jacobian[index]  # what a move of the entry is in free coordinates: here the only way that matters
     rise = float(slope @ upwards) * (1 if lower else -1)
     gain = quadratic(slope, wider.free_hessian(hessian))
     return rise > 0 and (not gain.definite or 0.5 * gain.decrement > GAIN)

@@ -102,12 +102,13 @@ class Coordinates:
         free = [i for i in range(entries.start, entries.stop) if i not in held]
         if not self.tied or not free:
             return len(free)
-        return int(torch.linalg.matrix_rank(torch.stack([self.row(index) for index in free])))
+        return int(torch.linalg.matrix_rank(self.jacobian[free]))
 
-    def row(self, index: int) -> Tensor:
-        """Derivatives of an entry of theta in phi, (size,)."""
+    @property
+    def jacobian(self) -> Tensor:
+        """Derivatives of theta in phi, (k, size)."""
         whole = torch.eye(len(self.origin), dtype=torch.float64) if self.uncentre is None else self.uncentre
-        return whole[index] if self.basis is None else whole[index] @ self.basis
+        return whole if self.basis is None else whole @ self.basis
 
     def free_gradient(self, gradient: Tensor) -> Tensor:
         """Derivatives in phi of derivatives in z."""

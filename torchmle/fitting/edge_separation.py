@@ -23,7 +23,7 @@ from ..optim.recession import Recession, null_space, recession
 from ..sums import row_map
 from ..transforms import Transform
 from .objective import Objective
-from .separation import ZERO, Separation, applies, columns_of, combined, pivoted_rows, predictors, resolve
+from .separation import Separation, applies, columns_of, combined, moved_by, pivoted_rows, predictors, resolve
 
 if TYPE_CHECKING:
     from .coordinates import Coordinates
@@ -96,9 +96,8 @@ def at_the_edge(fit: Fit, link: Transform, ends: Sequence[End]) -> Fit:
     coordinates = _tied(fit, found)
     if coordinates is None:
         return _reported(fit, _described(fit, found, False))
-    held = torch.zeros(len(found.x), dtype=torch.bool).index_fill(
-        0, found.row[found.cone.strict & found.touching], True
-    )
+    held = torch.zeros(len(found.x), dtype=torch.bool)
+    held[found.row[found.cone.strict & found.touching]] = True
     if bool(held.all()):
         return _reported(fit, _described(fit, found, False))
     model: Any = fit.model
@@ -134,13 +133,14 @@ def _ends(fit: Fit, link: Transform, ends: Sequence[End]) -> Found | None:
         there = counted & (y == end.mean)
         moves[there] = end.sign
         bounded |= there & math.isfinite(end.predictor)
-    size = float(mean[moves == 0].abs().max()) if bool((moves == 0).any()) else 1.0
+    others = counted & (moves == 0)
+    size = float(mean[others].abs().max()) if bool(others.any()) else 1.0
     touching = bounded & ((mean - y).abs() <= AT_END * size)
     if not bool(touching.any()):
         return None
     row, x = moves.nonzero()[:, 0], columns_of(model.rows, next(iter(model.parameters)))
     x = x if fit.coordinates.basis is None else x @ fit.coordinates.basis
-    cone = recession(x[counted & (moves == 0)], x[row] * moves[row, None])
+    cone = recession(x[others], x[row] * moves[row, None])
     if cone is None or not bool((cone.strict & touching[row]).any()):
         return None
     return Found(x, row, touching[row], bounded[row], cone)
@@ -164,7 +164,7 @@ def _tied(fit: Fit, found: Found) -> Coordinates | None:
     kept, still = null_space(rows), null_space(rows @ flat)
     if x.shape[1] - kept.shape[1] != flat.shape[1] - still.shape[1]:
         return None
-    moved = (flat.abs() / flat.abs().amax(0)).amax(1) > ZERO  # entries to be held are looked for among these
+    moved = moved_by(flat)  # entries to be held are looked for among these
     others = pivoted_rows(torch.where(moved[:, None], WELL * kept, kept)) if kept.shape[1] else []
     if others:  # each coordinate as near as can be to the parameter that it stands for
         left, sizes, right = torch.linalg.svd(kept[others])
@@ -180,11 +180,8 @@ def _tied(fit: Fit, found: Found) -> Coordinates | None:
 
 def _described(fit: Fit, found: Found, settled: bool) -> Separation:
     """Which entries of theta the direction moves, and how many rows are at the edge."""
-    k, cone = len(fit.z), found.cone
-    theta = torch.eye(k, dtype=torch.float64) if fit.coordinates.uncentre is None else fit.coordinates.uncentre
-    theta = theta if fit.coordinates.basis is None else theta @ fit.coordinates.basis
-    span = theta @ (cone.flat / cone.scale[:, None])
-    moved = (span.abs() / span.abs().amax(0)).amax(1) > ZERO
-    none = torch.zeros(k, dtype=torch.int64)
+    cone = found.cone
+    moved = moved_by(fit.coordinates.jacobian @ (cone.flat / cone.scale[:, None]))
+    none = torch.zeros(len(fit.z), dtype=torch.int64)
     rows = int((cone.strict & found.touching).sum())
     return Separation(none, none.bool(), rows, len(found.x), moved, settled)

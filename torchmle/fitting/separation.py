@@ -271,6 +271,11 @@ def pivoted_rows(flat: Tensor) -> list[int]:
     return sorted(qr(flat.T.numpy(), mode="r", pivoting=True)[1][: flat.shape[1]].tolist())
 
 
+def moved_by(directions: Tensor) -> Tensor:
+    """Which of k entries any of some directions (k, q) moves, (k,)."""
+    return (directions.abs() / directions.abs().amax(0)).amax(1) > ZERO
+
+
 def _far_out(fit: Fit, found: list[Found], phi: Tensor, direction: Tensor) -> Tensor | None:
     """A point so far along the direction that going twice as far changes nothing, in z; None where nothing is finite."""
     model: Any = fit.model
@@ -289,11 +294,11 @@ def _far_out(fit: Fit, found: list[Found], phi: Tensor, direction: Tensor) -> Te
     return reached
 
 
-def combined(first: Optimum, last: Optimum, status: Status = Status.DIVERGING) -> Optimum:
-    """The second search as the end of the first, with the first's status; there is still no maximum."""
+def combined(first: Optimum, last: Optimum) -> Optimum:
+    """The second search as the end of the first; there is still no finite maximum."""
     return replace(
         last,
-        status=status if last.converged else last.status,
+        status=Status.DIVERGING if last.converged else last.status,
         method=first.method,
         iterations=first.iterations + last.iterations,
         evaluations=first.evaluations + last.evaluations,
@@ -306,13 +311,11 @@ def combined(first: Optimum, last: Optimum, status: Status = Status.DIVERGING) -
 def _described(fit: Fit, found: list[Found]) -> Separation:
     """Which entries of theta have no finite estimate, which of them a sign, and how many rows are predicted perfectly."""
     n, k = fit.model.rows.n, len(fit.z)
-    theta = torch.eye(k, dtype=torch.float64) if fit.coordinates.uncentre is None else fit.coordinates.uncentre
-    theta = theta if fit.coordinates.basis is None else theta @ fit.coordinates.basis
+    theta = fit.coordinates.jacobian
     undetermined, signs = torch.zeros(k, dtype=torch.bool), torch.zeros(k, dtype=torch.int64)
     touched, left = torch.zeros(n, dtype=torch.bool), torch.zeros(n, dtype=torch.bool)
     for rows, cone in found:
-        span = theta @ (cone.flat / cone.scale[:, None])
-        moved = (span.abs() / span.abs().amax(0)).amax(1) > ZERO
+        moved = moved_by(theta @ (cone.flat / cone.scale[:, None]))
         for i in moved.nonzero()[:, 0].tolist():
             signs[i] = definite_sign(cone, rows.unequal, theta[i])
         undetermined |= moved

@@ -19,6 +19,7 @@ from ..families import Binomial, Family
 from ..fitting.columns import columns_times
 from ..fitting.edge_separation import End
 from ..fitting.objective import Objective
+from ..fitting.separation import columns_of
 from ..optim import Optimum, Status, maximize
 from ..optim.recession import interior
 from ..regression import RegressionModel
@@ -190,5 +191,5 @@ def _predictors(objective: Objective) -> tuple[Tensor, Tensor]:
     z = origin.to(model.rows.device)
     level = row_map(lambda block: model.eta(z, block)[0].to(torch.float64), model.rows)
     one = torch.ones(model.rows.n, 1, dtype=torch.float64)
-    x = row_map(lambda block: block.x[name].to(torch.float64), model.rows) if name in model.rows.x else one
+    x = columns_of(model.rows, name) if name in model.rows.x else one
     return x @ basis, level

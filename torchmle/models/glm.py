@@ -246,7 +246,7 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
             return found
         return at_the_edge(
             found, self.link.transform, limits
-        )  # a root is level at its end, so that a search may converge
+        )  # also of a search that converged: a root is level at its end
 
     def _infeasible(self, objective: Objective, start: Tensor) -> bool:
         """Whether no parameters keep every row within the domain of the link."""

@@ -29,9 +29,7 @@ from ..sums import block_slices, row_map, row_sums
 from ..transforms import Identity
 from .normal import LOG_2PI
 
-NEARLY = (
-    1e-5  # share of a response's length that others leave of it, below which they are taken for the cause of a failure
-)
+NEARLY = 1e-5  # share of a response's length that others leave of it, below which they may be why a search failed
 TOUCHED = 1e-6  # share of a response's length from which another column counts as a part of it
 
 
@@ -84,7 +82,7 @@ class MVResults(Results):
 
         def block_rows(block: Data) -> Tensor:
             parts = [v[j * k : (j + 1) * k, j * k : (j + 1) * k] for j in range(q)]
-            errors = torch.stack([((block.X @ part) * block.X).sum(1).sqrt() for part in parts], 1)
+            errors = torch.stack([((block.X @ part) * block.X).sum(1).clamp_min(0).sqrt() for part in parts], 1)
             return torch.stack([block.X @ coefficients, errors], 2)
 
         mean, se = np.moveaxis(row_map(block_rows, rows).numpy(), 2, 0)
@@ -207,9 +205,7 @@ class MVNormal(LikelihoodModel):
         if any(j >= k for j in gone):
             lower = singular_factor(rest, [j - k for j in gone if j >= k], factor[:, k:].norm(dim=0))
         else:
-            lower = (
-                rest * rest.diagonal().sign()[:, None]
-            ).T  # the factor of rest' rest, whose digits a product would halve
+            lower = (rest * rest.diagonal().sign()[:, None]).T  # of rest' rest, a product that would halve the digits
         reals = self.covariance_transform.reals(lower / self.nobs**0.5)
         return torch.cat([mean.T.reshape(-1), reals])
 
