@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from scipy import special
+from scipy import special, stats
 
 import torchmle as tm
 from torchmle.errors import (
@@ -267,3 +267,15 @@ def test_the_models_own_start_is_not_taken_silently():
     assert res.converged
     with pytest.warns(PerfectSeparationWarning):  # and where there is no maximum it is not there that one is found
         assert not tm.Logit((x[:, 1] > 0).astype(float), x).fit(start_params=[-900.0, -900.0], disp=False).converged
+
+
+def test_models_without_columns(frame):
+    """By scipy's probabilities, the mean square of the response, and gradients that are zero."""
+    data = frame.assign(t=2.0, n=np.arange(len(frame)) % 5)
+    poisson = tm.Poisson.from_formula("n ~ 0", data, exposure="t").fit(disp=False)
+    np.testing.assert_allclose(poisson.llf, stats.poisson.logpmf(data["n"], 2.0).sum(), rtol=1e-12)
+    normal = tm.Normal.from_formula("y ~ 0", data).fit(disp=False)
+    np.testing.assert_allclose(normal.params["sigma"], np.sqrt(np.mean(data["y"] ** 2)), rtol=1e-9)
+    spread = tm.Normal.from_formula("y ~ 0", data, sigma="~ x").fit(disp=False)
+    squares = data["y"] ** 2 * np.exp(-2 * (spread.params.iloc[0] + spread.params.iloc[1] * data["x"]))
+    np.testing.assert_allclose([np.mean(squares - 1), np.mean((squares - 1) * data["x"])], 0.0, atol=1e-6)

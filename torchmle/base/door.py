@@ -87,6 +87,8 @@ def refuse_extremes(data: Data, design: Design) -> None:
     if data.response is not None:  # of times and events, only the times
         named.append((design.response if data.response.ndim == 2 else (design.response_label,), data.response))
     for names, values in named:
+        if not names:
+            continue
         size = values[:: max(1, len(values) // SAMPLE_ROWS)].abs().reshape(-1, len(names)).amax(0).tolist()
         for name, largest in zip(names, size, strict=True):
             if largest > EXTREME or 0 < largest < 1 / EXTREME:

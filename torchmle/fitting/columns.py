@@ -42,7 +42,7 @@ def gram(left: Tensor | None, weights: Tensor, right: Tensor | None) -> Tensor:
         return columns_times(right, weights).reshape(1, -1)
     if right is None:
         return (left.T @ weights).reshape(-1, 1)
-    rows = power_of_two(CACHED_BYTES // (right.element_size() * right.shape[1])) or 1
+    rows = power_of_two(CACHED_BYTES // (right.element_size() * max(right.shape[1], 1))) or 1
     if right.device.type != "cpu" or len(right) < 2 * rows:
         return left.T @ (right * weights[:, None])
     total, weighted = left.new_zeros(left.shape[1], right.shape[1]), right.new_empty(rows, right.shape[1])

@@ -135,8 +135,8 @@ def well_conditioned(information: Tensor, limit: float) -> bool:
 
 def beyond(limit: float, scaled: Tensor, factor: Tensor) -> bool:
     """Is the condition number of a matrix with a unit diagonal larger than a limit?  Its Cholesky factor mostly says no."""
-    suspicious = factor.diagonal().min().item() ** 2 * limit < PIVOT_MARGIN
-    return suspicious and not condition(scaled, factor) <= limit
+    suspicious = factor.diagonal().square() * limit < PIVOT_MARGIN  # of no columns, none
+    return bool(suspicious.any()) and not condition(scaled, factor) <= limit
 
 
 @small_on_one_thread
