@@ -263,3 +263,14 @@ def test_what_is_not_nested(df):
     other = poisson("y ~ x", df, offset=df["z"])  # the names are those of a nested model, the likelihood is not
     with pytest.raises(ValueError, match="is not Poisson with some parameters zero"):
         full.score_test(other)
+
+
+@pytest.mark.filterwarnings("ignore::torchmle.errors.BoundaryWarning")
+def test_a_nested_fit_with_an_infinite_estimate():
+    """A share of added zeros of zero, a logit of minus infinity, is a point like any other to a score."""
+    rng = np.random.default_rng(0)
+    df = pd.DataFrame({"x": rng.normal(size=80), "z": rng.normal(size=80)}).assign(y=np.tile([1, 2, 0, 3, 1], 16))
+    wide = tm.ZeroInflatedPoisson.from_formula("y ~ x + z", df).fit(disp=False)
+    narrow = tm.ZeroInflatedPoisson.from_formula("y ~ x", df).fit(disp=False)
+    assert np.isneginf(narrow.params.iloc[0])
+    assert wide.score_test(narrow).statistic == pytest.approx(wide.score_test("z = 0").statistic, rel=1e-8)

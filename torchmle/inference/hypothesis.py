@@ -109,7 +109,7 @@ def fitted_under(results: Results, hypothesis: Any) -> Results:
     if results.fit.coordinates.spanned:
         told["rank"] = "pinv"
     if not hasattr(model, "eta_derivatives"):  # starts of free-standing parameters know little of any equation
-        told |= {"start_params": np.nan_to_num(results.params_array)}
+        told |= {"start_params": results._finite_params}
     if model.likelihood_of_params:  # by differences, perhaps
         told |= {"method": results.optim.method}
     return model.fit(constraints=(r, q), fix=_held(results), cov_type=None, disp=False, **told)

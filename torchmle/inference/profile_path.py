@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ..fitting.constraints import LinearConstraints, in_theta
+from ..fitting.constraints import in_theta
 from ..fitting.coordinates import Coordinates, hold, restrict
 from ..fitting.objective import Objective
 from ..optim import Status, maximize
@@ -71,12 +71,10 @@ def as_told(
     fit = results.fit
     coordinates = hold(results.model.coordinates, {**_held_values(results), **held}, fit.coordinates.dropped, boundary)
     told = fit.settings.get("constraints")
-    return coordinates if told is None else restrict(coordinates, *_equations(results, told))
-
-
-def _equations(results: Results, told: LinearConstraints) -> tuple[Tensor, Tensor]:
+    if told is None:
+        return coordinates
     matrix, values = in_theta(results.model.layout, told)
-    return matrix, torch.tensor(values, dtype=torch.float64)
+    return restrict(coordinates, matrix, torch.tensor(values, dtype=torch.float64))
 
 
 def _held_values(results: Results) -> dict[int, float]:
@@ -135,9 +133,8 @@ class Held:
         self.along = along / variance if variance > 0 else torch.zeros_like(along)
         basis = as_told(results, boundary=boundary).basis
         free = self.row if basis is None else self.row @ basis
-        self.push = (
-            free if basis is None else basis @ free
-        ) / free.square().sum()  # moves the entry by 1 as far as told
+        moved = free if basis is None else basis @ free
+        self.push = moved / free.square().sum()  # moves the entry by 1, as far as what was told allows
 
     def at(self, value: float, near: Tensor) -> ProfilePoint:
         coordinates = self.coordinates(value)

@@ -87,7 +87,7 @@ def nested(results: Results, other: Results) -> tuple[Results, Any, Any]:
     full, narrow = (results, other) if results.k_free >= other.k_free else (other, results)
     if full.nobs != narrow.nobs:
         raise ValueError(f"the models have {full.nobs:g} and {narrow.nobs:g} observations; they must share the rows")
-    values = dict(zip(narrow.names, np.nan_to_num(narrow.params_array), strict=True))
+    values = dict(zip(narrow.names, narrow._finite_params, strict=True))
     left_out = [name for name in full.names if name not in values]
     strangers = [name for name in narrow.names if name not in full.names]
     params = np.array([values.get(name, 0.0) for name in full.names])
