@@ -12,7 +12,7 @@ from statsmodels.discrete import conditional_models
 
 import torchmle as tm
 from torchmle.errors import ConvergenceWarning, RankWarning, SpecificationWarning
-from torchmle.models import chosen
+from torchmle.models.choices import chosen
 
 FORMULA = "y ~ x + w + s"
 quiet = pytest.mark.filterwarnings("ignore:Dropped:torchmle.errors.SpecificationWarning")

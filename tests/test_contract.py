@@ -17,7 +17,7 @@ from scipy import stats
 
 import torchmle as tm
 from torchmle.likelihood import LikelihoodModel
-from torchmle.models.count_results import CountResults
+from torchmle.models.counts.results import CountResults
 from torchmle.regression import RegressionModel
 from torchmle.sums import row_map, row_sums
 

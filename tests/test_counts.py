@@ -18,8 +18,8 @@ import torchmle as tm
 import torchmle.formula.api as smf
 from torchmle.errors import BoundaryWarning, ConvergenceWarning, ProfileWarning, SpecificationWarning
 from torchmle.families.rising import log1p_excess, rising, trigamma
-from torchmle.models.count_distributions import GeneralizedPoissonCounts, NegativeBinomialCounts, PoissonCounts
-from torchmle.models.zero_inflation import ZeroInflatedCounts
+from torchmle.models.counts.distributions import GeneralizedPoissonCounts, NegativeBinomialCounts, PoissonCounts
+from torchmle.models.counts.zero_inflation import ZeroInflatedCounts
 from torchmle.optim import Status
 
 ROUNDING = 1e-13  # of the largest term: a few hundred roundings

@@ -7,7 +7,7 @@ from scipy import optimize
 import torchmle as tm
 from torchmle import families as F
 from torchmle.errors import ConvergenceWarning
-from torchmle.models.edges import edges
+from torchmle.models.glm.edges import edges
 from torchmle.optim import Status
 
 hypothesis = pytest.importorskip("hypothesis")

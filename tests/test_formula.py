@@ -121,7 +121,7 @@ def test_patsys_own_standardize_imported_by_the_caller_is_replaced_too():
     assert standardize is patsy.standardize
     rows = build("y ~ standardize(x)", frame())
     assert type(next(iter(rows.design.factors["standardize(x)"].expression.transforms.values()))).__module__ == (
-        "torchmle.formula.scaling"
+        "torchmle.formula.language.scaling"
     )
 
 

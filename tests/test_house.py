@@ -82,6 +82,22 @@ def test_rooms_import_in_one_direction():
     TopologicalSorter(rooms).prepare()
 
 
+@pytest.mark.parametrize("room", ["inference", "models", "formula"])
+def test_rooms_within_rooms_import_in_one_direction(room):
+    """Folders of a room, and the files beside them."""
+    inside = [
+        path
+        for path in FILES.values()
+        if path.is_relative_to(PACKAGE / room) and path.name not in ("__init__.py", "api.py")
+    ]
+    below = {path: path.relative_to(PACKAGE / room).parts[0] for path in inside}
+    rooms = {name: set() for name in below.values()}
+    for path in inside:
+        rooms[below[path]] |= {below[other] for other in imported_at_once(path) if other in below} - {below[path]}
+    assert len(rooms) <= 20
+    TopologicalSorter(rooms).prepare()
+
+
 def modules_after(statement):
     code = f"import sys; {statement}; print(*sys.modules, sep='\\n')"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -9,7 +9,7 @@ from statsmodels.stats.multitest import multipletests
 
 import torchmle as tm
 from torchmle.errors import FormulaError, ValueWarning
-from torchmle.inference.multiple import METHODS, adjusted
+from torchmle.inference.hypotheses.multiple import METHODS, adjusted
 
 FORMULA = " ~ x * C(g) + w"
 

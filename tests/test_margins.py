@@ -13,7 +13,7 @@ from problems import fitted as fit_of
 from statsmodels.formula import api as sm_formulas
 
 import torchmle as tm
-from torchmle.models.multinomial import MNLogit
+from torchmle.models.choices.multinomial import MNLogit
 
 N = 250
 

@@ -8,7 +8,7 @@ import statsmodels.api as sm
 
 import torchmle as tm
 from torchmle import families
-from torchmle.models.multinomial import MNLogit
+from torchmle.models.choices.multinomial import MNLogit
 
 matplotlib.use("Agg")
 N = 90

@@ -15,9 +15,9 @@ from scipy import special, stats
 import torchmle as tm
 from torchmle.families.compound import CompoundPoissonGamma
 from torchmle.families.tweedie import log_density
-from torchmle.inference import by_numbers
-from torchmle.inference.by_numbers import distribution_of
-from torchmle.inference.predictive import quadrature
+from torchmle.inference.predictions import by_numbers
+from torchmle.inference.predictions.by_numbers import distribution_of
+from torchmle.inference.predictions.predictive import quadrature
 
 each_regression = pytest.mark.parametrize("problem", REGRESSIONS, ids=repr)
 POSITIVE = ("var", "var_unscaled", "sigma", "scale", "rate", "hazard", "median", "df", "concentration")

@@ -12,7 +12,7 @@ from statsmodels.miscmodels import ordinal_model
 
 import torchmle as tm
 from torchmle.errors import MissingDataError, ModelError, RankWarning, SpecificationWarning, ValueWarning
-from torchmle.models.latent import LATENTS, interval_terms, latent, log_probability
+from torchmle.models.choices.latent import LATENTS, interval_terms, latent, log_probability
 from torchmle.regression import RegressionModel
 from torchmle.sums import row_sums
 

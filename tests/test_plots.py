@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 import torchmle as tm
 from torchmle import plots
-from torchmle.inference.curves import survival_curves
+from torchmle.inference.predictions.curves import survival_curves
 
 mpl.use("Agg")
 

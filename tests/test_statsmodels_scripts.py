@@ -14,7 +14,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor as vi
 
 import torchmle.api as tsm
 import torchmle.formula.api as tsmf
-from torchmle.inference.specification import recursive_residuals
+from torchmle.inference.hypotheses.specification import recursive_residuals
 from torchmle.stats import linear_harvey_collier
 from torchmle.stats.outliers_influence import variance_inflation_factor
 from torchmle.summary import header_value

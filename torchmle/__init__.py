@@ -3,26 +3,26 @@
 from . import datasets, errors, families, formula
 from .io import load
 from .likelihood import LikelihoodModel
-from .models.binary import Logit, Probit
-from .models.conditional import ConditionalLogit
-from .models.counts import Poisson
-from .models.distributions import distribution_model
-from .models.generalized_poisson import GeneralizedPoisson
-from .models.generic import GenericLikelihoodModel
-from .models.glm import GLM
-from .models.kaplan_meier import KaplanMeier
-from .models.linear import OLS, WLS
-from .models.multinomial import MNLogit
-from .models.multivariate_normal import MVNormal
-from .models.negative_binomial import NegativeBinomial, NegativeBinomialP
-from .models.normal import Normal
-from .models.ordinal import OrderedModel
-from .models.survival import ExponentialSurvival
-from .models.zero_inflated import (
+from .models.choices.binary import Logit, Probit
+from .models.choices.conditional import ConditionalLogit
+from .models.choices.multinomial import MNLogit
+from .models.choices.ordinal import OrderedModel
+from .models.counts.counts import Poisson
+from .models.counts.generalized_poisson import GeneralizedPoisson
+from .models.counts.negative_binomial import NegativeBinomial, NegativeBinomialP
+from .models.counts.zero_inflated import (
     ZeroInflatedGeneralizedPoisson,
     ZeroInflatedNegativeBinomialP,
     ZeroInflatedPoisson,
 )
+from .models.distributions import distribution_model
+from .models.generic.generic import GenericLikelihoodModel
+from .models.glm.glm import GLM
+from .models.kaplan_meier import KaplanMeier
+from .models.linear.least_squares import OLS, WLS
+from .models.multivariate_normal import MVNormal
+from .models.normal import Normal
+from .models.survival import ExponentialSurvival
 from .regression import RegressionModel
 from .structured import CholeskyCovariance, Coefficients, Correlation, Ordered, Simplex
 from .tables import table

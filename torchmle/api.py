@@ -2,23 +2,23 @@
 
 from . import datasets, families, stats
 from .formula import api as formula
-from .inference.nested import CompareLRTestResult
+from .inference.hypotheses.nested import CompareLRTestResult
 from .io import load
-from .models.binary import Logit, Probit
-from .models.conditional import ConditionalLogit
-from .models.counts import Poisson
-from .models.generalized_poisson import GeneralizedPoisson
-from .models.generic import GenericLikelihoodModel
-from .models.glm import GLM
-from .models.linear import OLS, WLS
-from .models.multinomial import MNLogit
-from .models.negative_binomial import NegativeBinomial, NegativeBinomialP
-from .models.ordinal import OrderedModel
-from .models.zero_inflated import (
+from .models.choices.binary import Logit, Probit
+from .models.choices.conditional import ConditionalLogit
+from .models.choices.multinomial import MNLogit
+from .models.choices.ordinal import OrderedModel
+from .models.counts.counts import Poisson
+from .models.counts.generalized_poisson import GeneralizedPoisson
+from .models.counts.negative_binomial import NegativeBinomial, NegativeBinomialP
+from .models.counts.zero_inflated import (
     ZeroInflatedGeneralizedPoisson,
     ZeroInflatedNegativeBinomialP,
     ZeroInflatedPoisson,
 )
+from .models.generic.generic import GenericLikelihoodModel
+from .models.glm.glm import GLM
+from .models.linear.least_squares import OLS, WLS
 from .tools.constant import add_constant
 
 __all__ = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import sys
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from types import MappingProxyType
@@ -224,8 +225,10 @@ class Model:
 
     @classmethod
     def origin(cls) -> dict[str, str]:
-        """How another process finds this class."""
-        return {"class": f"{cls.__module__}:{cls.__qualname__}"}
+        """How another process finds this class: by the name users call it, which outlives the file it stands in."""
+        package = __name__.partition(".")[0]
+        public = getattr(sys.modules[package], cls.__name__, None) is cls
+        return {"class": f"{package if public else cls.__module__}:{cls.__qualname__}"}
 
     @classmethod
     def from_origin(cls, origin: Mapping[str, str]) -> type[Model]:

@@ -10,8 +10,8 @@ import pandas as pd
 from torch import Tensor
 
 from ..data.tensors import as_double
-from ..inference.prediction import Array, predicted_values
-from ..inference.rows import new_rows
+from ..inference.predictions.prediction import Array, predicted_values
+from ..inference.predictions.rows import new_rows
 from ..sums import row_map, weighted
 from .reported import inverse_jacobian, reported_derivatives
 

@@ -1,7 +1,7 @@
 """Likelihoods of one's own, under the path at which statsmodels keeps its own."""
 
-from ..models.generic import GenericLikelihoodModel
-from ..models.generic_results import GenericResults
+from ..models.generic.generic import GenericLikelihoodModel
+from ..models.generic.results import GenericResults
 
 GenericLikelihoodModelResults = GenericResults
 

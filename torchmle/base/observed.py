@@ -8,10 +8,10 @@ from typing import Any
 from torch import Tensor
 
 from ..data import Data
-from ..inference.by_numbers import Seen, seen
 from ..inference.gradients import gradients_of_rows, mean_gradients, response_gradients
-from ..inference.predictive import Predictive
-from ..inference.rows import new_rows
+from ..inference.predictions.by_numbers import Seen, seen
+from ..inference.predictions.predictive import Predictive
+from ..inference.predictions.rows import new_rows
 from ..parameters import Values
 
 
@@ -27,7 +27,7 @@ class Observed:
         """The distribution of each row's response as scipy freezes it; None for models that do not say theirs.
 
         It needs ``ppf`` and ``cdf``, and ``pmf`` if and only if it is discrete.  Where it is None, the distribution is
-        looked for by numbers, from `loglike_obs` (see `torchmle.inference.by_numbers`); a likelihood that is not the
+        looked for by numbers, from `loglike_obs` (see `torchmle.inference.predictions.by_numbers`); a likelihood that is not the
         density of one response, such as one with censoring, needs it said.
 
         Parameters

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from ..compute.processes import everywhere
-from ..formula.missing import missing_rows
+from ..formula.columns.missing import missing_rows
 from .base import Covariance, Estimate, per_degree, refuse_unknown
 from .sandwich import bread, cluster_codes, cluster_meat, nonnegative, sandwich, subsets
 

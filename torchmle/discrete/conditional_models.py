@@ -1,6 +1,6 @@
 """Conditional models and their results, by statsmodels' names."""
 
-from ..models.conditional import ConditionalLogit
-from ..models.conditional_results import ConditionalResults
+from ..models.choices.conditional import ConditionalLogit
+from ..models.choices.conditional_results import ConditionalResults
 
 __all__ = ["ConditionalLogit", "ConditionalResults"]

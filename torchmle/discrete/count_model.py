@@ -1,5 +1,9 @@
 """Zero-inflated count models, by statsmodels' names."""
 
-from ..models.zero_inflated import ZeroInflatedGeneralizedPoisson, ZeroInflatedNegativeBinomialP, ZeroInflatedPoisson
+from ..models.counts.zero_inflated import (
+    ZeroInflatedGeneralizedPoisson,
+    ZeroInflatedNegativeBinomialP,
+    ZeroInflatedPoisson,
+)
 
 __all__ = ["ZeroInflatedGeneralizedPoisson", "ZeroInflatedNegativeBinomialP", "ZeroInflatedPoisson"]

@@ -1,13 +1,13 @@
 """Binary, multinomial and count models and their results, by statsmodels' names."""
 
-from ..models.binary import BinaryModel, BinaryResults, Logit, Probit
-from ..models.count_results import CountResults
-from ..models.counts import CountModel, Poisson
+from ..models.choices.binary import BinaryModel, BinaryResults, Logit, Probit
+from ..models.choices.multinomial import MNLogit
+from ..models.choices.multinomial_results import MultinomialResults
+from ..models.counts.counts import CountModel, Poisson
+from ..models.counts.generalized_poisson import GeneralizedPoisson
+from ..models.counts.negative_binomial import NegativeBinomial, NegativeBinomialP
+from ..models.counts.results import CountResults
 from ..models.discrete_results import DiscreteResults
-from ..models.generalized_poisson import GeneralizedPoisson
-from ..models.multinomial import MNLogit
-from ..models.multinomial_results import MultinomialResults
-from ..models.negative_binomial import NegativeBinomial, NegativeBinomialP
 
 BinaryResultsWrapper, CountResultsWrapper, MultinomialResultsWrapper = BinaryResults, CountResults, MultinomialResults
 

@@ -2,12 +2,12 @@
 
 from .arrays import constant_columns, design_from_arrays
 from .build import design_from_formula
+from .columns.rowargs import late_column
+from .columns.surv import Surv
 from .design import Design, Rows
 from .design_info import design_info
-from .environment import caller_environment
-from .offset import without_offset
-from .rowargs import late_column
-from .surv import Surv
+from .language.environment import caller_environment
+from .language.offset import without_offset
 
 __all__ = [
     "Design",

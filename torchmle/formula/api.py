@@ -1,15 +1,15 @@
 """Models by formula, with the names of statsmodels.formula.api: ``smf.ols("y ~ x", df).fit()``."""
 
-from ..models.binary import Logit, Probit
-from ..models.conditional import ConditionalLogit
-from ..models.counts import Poisson
-from ..models.glm import GLM
-from ..models.linear import OLS, WLS
-from ..models.multinomial import MNLogit
+from ..models.choices.binary import Logit, Probit
+from ..models.choices.conditional import ConditionalLogit
+from ..models.choices.multinomial import MNLogit
+from ..models.choices.ordinal import OrderedModel
+from ..models.counts.counts import Poisson
+from ..models.counts.negative_binomial import NegativeBinomial
+from ..models.glm.glm import GLM
+from ..models.linear.least_squares import OLS, WLS
 from ..models.multivariate_normal import MVNormal
-from ..models.negative_binomial import NegativeBinomial
 from ..models.normal import Normal
-from ..models.ordinal import OrderedModel
 from ..models.survival import ExponentialSurvival
 
 ols = OLS.from_formula

@@ -14,12 +14,12 @@ from torch import Tensor
 from ..data import Data
 from ..data.tensors import as_double
 from ..errors import MissingDataError
+from .columns.levels import factorize
+from .columns.missing import typed
+from .columns.rowargs import argument_tensor, missing_argument, read_arguments
+from .columns.source import Source
+from .columns.values import is_numeric, numeric_array, plain
 from .design import Design, Rows
-from .levels import factorize
-from .missing import typed
-from .rowargs import argument_tensor, missing_argument, read_arguments
-from .source import Source
-from .values import is_numeric, numeric_array, plain
 
 _NOTHING: tuple[str, ...] = ()
 

@@ -14,19 +14,19 @@ from ..data import Data
 from ..data.tensors import as_double
 from ..errors import FormulaError
 from .coding import Coding, code_terms, without_columns
+from .columns.problems import IncompleteDataError, at_rows, unknown_name
+from .columns.rowargs import argument_tensor, missing_argument, read_arguments
+from .columns.source import Source
+from .columns.subset import subset_mask
+from .columns.values import Column, Variables, complete_rows
 from .design import Design, Rows
 from .factor import Evaluated, Factor, learn, warn_of_numbers_as_levels, warn_of_statistics
+from .language.offset import FUNCTIONS, Code
+from .language.parsing import Parsed, parse_predictors
+from .language.syntax import bare_names, find_names
 from .lookup import look_up
 from .matrix import fill
-from .offset import FUNCTIONS, Code
-from .parsing import Parsed, parse_predictors
-from .problems import IncompleteDataError, at_rows, unknown_name
 from .response import Response, learn_response, tolerates_missing
-from .rowargs import argument_tensor, missing_argument, read_arguments
-from .source import Source
-from .subset import subset_mask
-from .syntax import bare_names, find_names
-from .values import Column, Variables, complete_rows
 
 
 def design_from_formula(

@@ -11,10 +11,10 @@ import patsy
 from patsy.desc import Term
 
 from .coding import Coding, Part
+from .columns.source import Source
+from .columns.values import Column, Variables
 from .design import Design
 from .factor import Factor
-from .source import Source
-from .values import Column, Variables
 
 
 class LearnedFactor:

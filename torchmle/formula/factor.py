@@ -12,12 +12,12 @@ import numpy as np
 import pandas as pd
 
 from ..errors import FormulaError, SpecificationWarning
-from .environment import frames_inside
-from .expression import Expression
-from .levels import MISSING, UNSEEN, Coded, factorize
-from .problems import at_rows, shorten
-from .syntax import bare_variable, find_names, parse, statistics_of, without_box
-from .values import AsLevels, Variables, classify
+from .columns.levels import MISSING, UNSEEN, Coded, factorize
+from .columns.problems import at_rows, shorten
+from .columns.values import AsLevels, Variables, classify
+from .language.environment import frames_inside
+from .language.expression import Expression
+from .language.syntax import bare_variable, find_names, parse, statistics_of, without_box
 
 MANY = 10  # levels, from which on dates and texts of numbers are worth a question
 

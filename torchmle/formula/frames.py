@@ -13,14 +13,14 @@ from ..data import Data
 from ..data.tensors import as_double
 from ..errors import FormulaError
 from .coding import Coding
+from .columns.problems import unknown_name
+from .columns.rowargs import LINEAR, argument_tensor, read_arguments
+from .columns.source import Source
+from .columns.values import Column, Variables, complete_rows
 from .design import Design, Rows
 from .factor import Factor
 from .matrix import fill, gaps
-from .problems import unknown_name
 from .response import tolerates_missing
-from .rowargs import LINEAR, argument_tensor, read_arguments
-from .source import Source
-from .values import Column, Variables, complete_rows
 
 
 def rows_of_frame(design: Design, data: Any, response: bool, arguments: Mapping[str, Any] | None, unseen: str) -> Rows:

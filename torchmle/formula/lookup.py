@@ -12,13 +12,13 @@ import patsy
 import torch
 
 from ..errors import FormulaError
-from .environment import BUILTINS, resolve
-from .missing import typed
-from .problems import unknown_name
-from .rowargs import LINEAR, align
-from .source import Source
-from .syntax import Names, find_names
-from .values import Column
+from .columns.missing import typed
+from .columns.problems import unknown_name
+from .columns.rowargs import LINEAR, align
+from .columns.source import Source
+from .columns.values import Column
+from .language.environment import BUILTINS, resolve
+from .language.syntax import Names, find_names
 
 _ARRAYS = (np.ndarray, pd.Series, pd.api.extensions.ExtensionArray, list, tuple, torch.Tensor)
 _PYTHON = frozenset(dir(builtins))

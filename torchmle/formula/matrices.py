@@ -13,9 +13,9 @@ from torch import Tensor
 from ..data import Data
 from ..errors import FormulaError
 from .arrays import read_matrix
+from .columns.rowargs import LINEAR, argument_tensor, read_arguments
+from .columns.source import Source
 from .design import Rows
-from .rowargs import LINEAR, argument_tensor, read_arguments
-from .source import Source
 
 if TYPE_CHECKING:
     from .design import Design

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from .environment import BUILTINS
+from .language.environment import BUILTINS
 
 Path = tuple[Any, ...]
 _PLAIN = (str, bool, int, float, type(None))

@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 
 from ..errors import FormulaError
-from .expression import Expression
+from .columns.levels import is_boolean
+from .columns.problems import at_rows
+from .columns.surv import Surv, Survival
+from .columns.values import Variables
 from .factor import Factor, learn
-from .levels import is_boolean
-from .problems import at_rows
-from .surv import Surv, Survival
-from .syntax import find_names, parse
-from .values import Variables
+from .language.expression import Expression
+from .language.syntax import find_names, parse
 
 _UNSEEN_OK = ("interval", "interval2")  # types of Surv in which a missing limit is information
 

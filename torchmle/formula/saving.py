@@ -10,8 +10,8 @@ import numpy as np
 from ..errors import FormulaError
 from .coding import Coding, Part
 from .design import Design
-from .expression import Expression
 from .factor import Factor
+from .language.expression import Expression
 from .portable import UnportableError, decode, encode
 from .response import Response
 

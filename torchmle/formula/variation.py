@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from .columns.levels import factorize
+from .columns.source import Source
+from .columns.values import Column, Variables, numeric_array
 from .design import Design
 from .factor import Factor
 from .frames import needed_columns
-from .levels import factorize
 from .matrix import fill, fill_slopes
 from .slopes import slopes
-from .source import Source
-from .values import Column, Variables, numeric_array
 
 Range = tuple[float, float]
 

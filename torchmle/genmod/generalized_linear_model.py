@@ -1,7 +1,7 @@
 """Generalised linear models and their results, by statsmodels' names."""
 
-from ..models.glm import GLM
-from ..models.glm_results import GLMResults
+from ..models.glm.glm import GLM
+from ..models.glm.results import GLMResults
 
 GLMResultsWrapper = GLMResults
 

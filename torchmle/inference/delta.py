@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..parameters import Parameters
-from .wald import Array, TTest
+from .hypotheses.wald import Array, TTest
 
 if TYPE_CHECKING:
     from ..results import Results

@@ -18,7 +18,7 @@ from torch import Tensor
 from ..compute.processes import total
 from ..data import Data
 from ..sums import row_sums
-from .by_numbers import Seen, log_density_of, repeated, seen
+from .predictions.by_numbers import Seen, log_density_of, repeated, seen
 from .responses import POINTS, Responses, Rule, rules
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .by_numbers import NEAR, NEGLIGIBLE, REACH, LogDensity, Seen, Support, drawn_together, supports
+from .predictions.by_numbers import NEAR, NEGLIGIBLE, REACH, LogDensity, Seen, Support, drawn_together, supports
 
 Array = NDArray[np.float64]
 

@@ -23,7 +23,7 @@ from ..covariance.sandwich import expected_bread
 from ..data import Data
 from ..inference.distributions import f_tail
 from ..inference.gradients import mean_gradients, response_gradients
-from ..inference.prediction import Prediction
+from ..inference.predictions.prediction import Prediction
 from ..sums import row_map, weighted
 from .measures import Measures
 

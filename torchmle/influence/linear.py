@@ -17,13 +17,13 @@ from torch import Tensor
 from ..covariance.sandwich import leverage
 from ..data import Data
 from ..inference.distributions import f_tail, two_sided
-from ..inference.multiple import adjusted
+from ..inference.hypotheses.multiple import adjusted
 from ..summary.grid import CELL_WIDTH, Grid, Row
 from ..sums import row_map
 from .measures import Measures
 
 if TYPE_CHECKING:
-    from ..models.linear_results import LinearResults
+    from ..models.linear.results import LinearResults
 
 Array = NDArray[np.float64]
 
@@ -221,7 +221,7 @@ def outlier_test(
     Parameters
     ----------
     method : str
-        Of adjusting p-values; see `torchmle.inference.multiple`.
+        Of adjusting p-values; see `torchmle.inference.hypotheses.multiple`.
     alpha : float
         Has no bearing on adjusted p-values; statsmodels takes it too.
     labels : array_like, optional

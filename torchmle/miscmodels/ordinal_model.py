@@ -1,6 +1,6 @@
 """Ordered models and their results, by statsmodels' names."""
 
-from ..models.ordinal import OrderedModel
-from ..models.ordinal_results import OrderedResults
+from ..models.choices.ordinal import OrderedModel
+from ..models.choices.ordinal_results import OrderedResults
 
 __all__ = ["OrderedModel", "OrderedResults"]

@@ -12,7 +12,7 @@ import torch
 
 from ..fitting.columns import linear_offset
 from ..inference.distributions import chi2_tail
-from ..inference.overall import OverallTest, allows_constant_only, overall_wald
+from ..inference.hypotheses.overall import OverallTest, allows_constant_only, overall_wald
 from ..results import Results, report
 from ..results.estimates import Array
 from ..results.statistics import counted, ratio

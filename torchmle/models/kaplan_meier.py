@@ -10,8 +10,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from ..errors import FormulaError
 from ..formula import caller_environment, design_from_formula
-from ..inference.curves import group_of
 from ..inference.distributions import critical_value
+from ..inference.predictions.curves import group_of
 
 Array = NDArray[np.float64]
 

@@ -17,7 +17,7 @@ from ..data import Data
 from ..fitting.columns import centres, gram, intercept_column
 from ..fitting.coordinates import Coordinates
 from ..fitting.objective import Objective
-from ..inference.prediction import MEAN, Prediction
+from ..inference.predictions.prediction import MEAN, Prediction
 from ..likelihood import LikelihoodModel
 from ..linalg import EPS, dependent_columns, joint_factor, triangular_factor
 from ..optim import Optimum, Status

@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from ..errors import ConvergenceWarning
 from ..fitting.objective import Objective
-from ..inference.prediction import predicted_values
-from ..inference.rows import new_rows
+from ..inference.predictions.prediction import predicted_values
+from ..inference.predictions.rows import new_rows
 from ..optim.proximal import Penalty, Smooth, minimize
 
 if TYPE_CHECKING:

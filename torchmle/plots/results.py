@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from ..inference.curves import SurvivalCurve, survival_curves
+from ..inference.predictions.curves import SurvivalCurve, survival_curves
 from .drawing import (
     BLUE,
     COLOURS,

@@ -34,8 +34,8 @@ from ..fitting.columns import (
 )
 from ..fitting.coordinates import Coordinates
 from ..formula import Design
-from ..inference.by_numbers import Seen
-from ..inference.null import constant_only
+from ..inference.hypotheses.null import constant_only
+from ..inference.predictions.by_numbers import Seen
 from ..likelihood import LikelihoodModel
 from ..linalg import Inverse, dependent_columns, invert_information, joint_factor
 from ..parameters import Parameters, Values

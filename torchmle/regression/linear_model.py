@@ -1,7 +1,7 @@
 """Least squares and their results, by statsmodels' names."""
 
-from ..models.linear import OLS, WLS
-from ..models.linear_results import LinearResults
+from ..models.linear.least_squares import OLS, WLS
+from ..models.linear.results import LinearResults
 
 OLSResults = RegressionResults = RegressionResultsWrapper = LinearResults
 

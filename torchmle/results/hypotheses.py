@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from ..inference import likelihood_ratio, overall, pairwise, score, terms, wald
+from ..inference.hypotheses import likelihood_ratio, overall, pairwise, score, terms, wald
 from ..structured import is_of_columns
 
 if TYPE_CHECKING:

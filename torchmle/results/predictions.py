@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..inference import margeff, margins, prediction
-from ..inference.prediction import Prediction
-from ..inference.predictive import Predictive
-from ..inference.rows import new_rows
+from ..inference.margins import margeff, margins
+from ..inference.predictions import prediction
+from ..inference.predictions.prediction import Prediction
+from ..inference.predictions.predictive import Predictive
+from ..inference.predictions.rows import new_rows
 from ..influence.likelihood import MLEInfluence
 
 
@@ -38,7 +39,7 @@ class Predictions:
             "mean", "linear", the name of a parameter, or what else ``model.predictable()`` lists.
         interval : {"mean", "obs"}, optional
             Also limits: of the predicted quantity ("mean"), or of a new observation ("obs"; see
-            `torchmle.inference.predictive`).  For an ordered response "obs" gives categories, with the median one.
+            `torchmle.inference.predictions.predictive`).  For an ordered response "obs" gives categories, with the median one.
         level : float
             Their coverage.
         unseen : {"raise", "nan"}

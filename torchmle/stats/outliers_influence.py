@@ -8,7 +8,7 @@ import numpy as np
 
 from ..influence.likelihood import GLMInfluence, MLEInfluence
 from ..influence.linear import OLSInfluence, outlier_test
-from ..models.linear import OLS
+from ..models.linear.least_squares import OLS
 
 __all__ = ["GLMInfluence", "MLEInfluence", "OLSInfluence", "outlier_test", "variance_inflation_factor"]
 

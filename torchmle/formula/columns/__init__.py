@@ -1,0 +1,1 @@
+"""Columns of data as they are given: values, levels, what is missing, arguments beside the formula."""

@@ -1,0 +1,1 @@
+"""What a formula says: its grammar, its expressions, the names in them."""

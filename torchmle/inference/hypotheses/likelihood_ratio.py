@@ -1,0 +1,71 @@
+"""Likelihood-ratio tests of nested models and of linear hypotheses."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ..distributions import chi2_tail
+from .linear import equations, fitted_under
+
+if TYPE_CHECKING:
+    from ...results import Results
+
+
+class LikelihoodRatio(NamedTuple):
+    """Twice the log of the ratio of likelihoods, its chi-squared tail probability and degrees of freedom."""
+
+    statistic: float
+    pvalue: float
+    df_diff: int
+
+
+def lr_test(results: Results, other: Any, force: bool = False) -> LikelihoodRatio:
+    """Test a linear hypothesis, under which the model is fitted again; or a restricted model against a fuller one.
+
+    Parameters
+    ----------
+    results : Results
+    other : str, list of str, dict, matrix or pair (R, q); or Results
+        Linear equations in the parameters, such as ``"x1 = x2, x3 = 0.5"``, that hold beside those the fit obeys already.
+        Or the fit of a nested model to the same rows, wider or narrower.
+    force : bool
+        Go on although the likelihood is not trusted: a covariance is robust, or it is a quasi-likelihood.
+
+    Raises
+    ------
+    ValueError
+        Different numbers of observations or equal numbers of parameters; robust covariance or a
+        quasi-likelihood without `force`.
+    """
+    if not hasattr(other, "k_free"):
+        _refuse_untrusted(results, force)
+        return _ratio(results, fitted_under(results, other), equations(results, other)[1])
+    if results.nobs != other.nobs:
+        raise ValueError(f"the models have {results.nobs:g} and {other.nobs:g} observations; they must share the rows")
+    full, restricted = (results, other) if results.k_free >= other.k_free else (other, results)
+    if full.k_free == restricted.k_free:
+        raise ValueError(f"both models have {full.k_free} free parameters; one must be nested in the other")
+    _refuse_untrusted(full, force)
+    _refuse_untrusted(restricted, force)
+    return _ratio(full, restricted, full.k_free - restricted.k_free)
+
+
+def _ratio(full: Results, restricted: Results, df: int) -> LikelihoodRatio:
+    statistic = full.twice_log_ratio(restricted)
+    return LikelihoodRatio(statistic, float(chi2_tail(max(statistic, 0.0), df)), df)
+
+
+def _refuse_untrusted(results: Results, force: bool) -> None:
+    """Refuse a likelihood that the result itself does not trust, unless told to go on."""
+    if force:
+        return
+    if results.is_quasi:
+        raise ValueError(
+            "a quasi-likelihood is no probability, so its ratio has no chi-squared distribution; use wald_test or "
+            "score_test, or force=True"
+        )
+    if results.covariance_is_robust:
+        raise ValueError(
+            f"the standard errors are robust (cov_type={results.cov_type!r}), so the likelihood is not trusted and its "
+            "ratio has no chi-squared distribution; use wald_test, or force=True"
+        )

@@ -1,0 +1,1 @@
+"""Marginal effects: slopes, contrasts and elasticities of what a model predicts."""

@@ -1,0 +1,1 @@
+"""Predictions with standard errors and intervals, and the distributions of new observations."""

@@ -1,0 +1,1 @@
+"""Models of categories: two, several, ordered, or chosen within groups."""
