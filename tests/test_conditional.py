@@ -124,9 +124,9 @@ def test_large_groups():
     for w in np.exp(eta - 1.0):  # scaled so that nothing overflows
         polynomial = np.convolve(polynomial, [1.0, w])
     groups = chosen.Groups(torch.from_numpy(eta)[None], torch.zeros(1, 130, 1, dtype=torch.float64), torch.tensor([60]))
-    found = chosen.moments(groups, False)
+    found = chosen.moments(groups, True)
     assert float(found.log_sum[0]) == pytest.approx(np.log(polynomial[60]) + 60, rel=1e-13)
-    p = chosen.inclusion(found, groups.chosen)[0].numpy()
+    p = chosen.inclusion(found, groups.chosen).chance[0].numpy()
     assert p.sum() == pytest.approx(60, rel=1e-12) and ((p > 0) & (p < 1)).all()
     without = np.array([1.0])
     for w in np.exp(eta[1:] - 1.0):
@@ -313,7 +313,7 @@ def test_predictions(df, res):
     new = matched(seed=4)[["x", "w", "s"]]
     np.testing.assert_allclose(res.predict(new, which="linear"), new @ res.params, rtol=1e-12)
     np.testing.assert_allclose(res.predict(which="linear"), df[["x", "w", "s"]] @ res.params, rtol=1e-12)
-    with pytest.raises(ValueError, match="depend on constants of their groups"):
+    with pytest.raises(ValueError, match="pass groups=, the labels of the new rows' groups"):
         res.predict(new)
     with pytest.raises(ValueError, match="choose from 'mean', 'linear'"):
         res.predict(which="prob")
@@ -324,7 +324,7 @@ def test_linear_predictions_have_standard_errors(df, res, cov_type, tmp_path):
     """``sqrt(x'Vx)``, and of differences of rows what t_test says."""
     ours, columns = res.with_covariance(cov_type), ["x", "w", "s"]
     v, new = ours.cov_params().to_numpy(), matched(seed=4)[columns]
-    found = ours.get_prediction(new)
+    found = ours.get_prediction(new, which="linear")
     frame, x = found.summary_frame(alpha=0.1), new.to_numpy()
     se = np.sqrt(((x @ v) * x).sum(1))
     np.testing.assert_allclose(frame["predicted"], x @ res.params, rtol=1e-12)
@@ -335,16 +335,14 @@ def test_linear_predictions_have_standard_errors(df, res, cov_type, tmp_path):
     np.testing.assert_allclose(found.se[:2], test.sd, rtol=1e-10)
     again = ours.predict(new, which="linear", interval="mean", level=0.9)
     np.testing.assert_allclose(again[["lower", "upper"]], frame[["ci_lower", "ci_upper"]], rtol=1e-12)
-    own = ours.get_prediction()
+    own = ours.get_prediction(which="linear")
     assert own.index.equals(df.index)
     np.testing.assert_allclose(own.predicted, ours.predict(which="linear"), rtol=1e-12)
     ours.save(tmp_path / "fit")
     loaded = tm.load(tmp_path / "fit")
-    pd.testing.assert_frame_equal(loaded.get_prediction(new).summary_frame(alpha=0.1), frame)
+    pd.testing.assert_frame_equal(loaded.get_prediction(new, which="linear").summary_frame(alpha=0.1), frame)
     with pytest.raises(tm.errors.ModelError, match="rows"):
         loaded.get_prediction()
-    with pytest.raises(ValueError, match="takes which='linear', not 'mean'"):
-        ours.get_prediction(new, which="mean")
     with pytest.raises(ValueError, match="intervals for observations"):
         found.conf_int(obs=True)
     with pytest.raises(NotImplementedError, match="constants of their groups are conditioned away"):
@@ -355,9 +353,165 @@ def test_linear_predictions_count_the_offset(df):
     known = tm.ConditionalLogit.from_formula("y ~ w + s", df.assign(known=0.4 * df["x"]), groups="g", offset="known")
     found = known.fit(disp=False)
     at = pd.DataFrame({"w": [0.0, 1.0], "s": [0.0, -1.0], "known": [3.0, 0.5]})
-    prediction = found.get_prediction(at, row_labels=["base", "other"])
+    prediction = found.get_prediction(at, which="linear", row_labels=["base", "other"])
     np.testing.assert_allclose(prediction.predicted, [3.0, 0.5 + found.params["w"] - found.params["s"]], rtol=1e-12)
     assert prediction.se[0] == 0.0 and list(prediction.summary_frame().index) == ["base", "other"]
+
+
+def slopes(res, function, h=1e-4):
+    """Derivatives of predictions in the coefficients, by central differences of the likelihood's own terms."""
+    steps = [[function(res.params.to_numpy() + i * h * e) for i in (-2, -1, 1, 2)] for e in np.eye(len(res.params))]
+    return np.array([(f[0] - 8 * f[1] + 8 * f[2] - f[3]) / (12 * h) for f in steps]).T
+
+
+def by_sets(frame, beta, number):
+    """Probabilities of the rows of one group by looking at all its sets of `number` members."""
+    eta = frame[["x", "w", "s"]].to_numpy() @ beta + frame.get("o", pd.Series(0.0, frame.index)).to_numpy()
+    sets = list(combinations(range(len(eta)), int(number)))
+    weight = np.exp([eta[list(members)].sum() for members in sets])
+    inside = np.array([[i in members for members in sets] for i in range(len(eta))], dtype=float)
+    return inside @ weight / weight.sum()
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0"])
+def test_probabilities_have_standard_errors(df, res, cov_type):
+    """Delta method, with slopes by differences of the sums over all sets; limits of the log odds."""
+    ours = res.with_covariance(cov_type)
+    found, v = ours.get_prediction(), ours.cov_params().to_numpy()
+    assert found.index.equals(df.index)
+    np.testing.assert_array_equal(found.predicted, res.predict())
+    for _, group in df.groupby("g"):
+        number, at = group["y"].sum(), df.index.get_indexer(group.index)
+        jacobian = slopes(res, lambda beta, group=group, number=number: by_sets(group, beta, number))
+        np.testing.assert_allclose(found.se[at], np.sqrt(((jacobian @ v) * jacobian).sum(1)), rtol=1e-8, atol=1e-12)
+    p, se = found.predicted, found.se
+    odds, reach = np.log(p / (1 - p)), 1.6448536269514722 * se / (p * (1 - p))
+    limits = found.conf_int(alpha=0.1)
+    np.testing.assert_allclose(limits.T, [1 / (1 + np.exp(reach - odds)), 1 / (1 + np.exp(-reach - odds))], rtol=1e-9)
+    table = ours.predict(interval="mean", level=0.9)
+    np.testing.assert_allclose(table[["lower", "upper"]], limits, rtol=1e-12)
+
+
+def test_errors_of_one_case_per_group_are_the_softmaxs(df):
+    single = df[df.groupby("g")["y"].transform("sum") == 1].reset_index(drop=True)
+    res = tm.ConditionalLogit.from_formula(FORMULA, single, groups="g").fit(disp=False)
+    p, x, v = res.predict(), single[["x", "w", "s"]], res.cov_params().to_numpy()
+    centred = x - (x.mul(p, axis=0)).groupby(single["g"]).transform("sum")
+    gradient = centred.mul(p, axis=0).to_numpy()  # p_i (x_i - sum_j p_j x_j)
+    np.testing.assert_allclose(res.get_prediction().se, np.sqrt(((gradient @ v) * gradient).sum(1)), rtol=1e-10)
+
+
+def test_probabilities_of_new_groups(df, res, tmp_path):
+    new = matched(groups=12, seed=8, most=6).assign(o=0.0)
+    new.index = [f"row {i}" for i in range(len(new))]
+    found, given = res.get_prediction(new), new.groupby("g")["y"].transform("sum")
+    for _, group in new.groupby("g"):
+        at, number = new.index.get_indexer(group.index), group["y"].sum()
+        expected = by_sets(group, res.params.to_numpy(), number)
+        np.testing.assert_allclose(found.predicted[at], expected, rtol=1e-11)
+        jacobian = slopes(res, lambda beta, group=group, number=number: by_sets(group, beta, number))
+        v = res.cov_params().to_numpy()
+        np.testing.assert_allclose(found.se[at], np.sqrt(((jacobian @ v) * jacobian).sum(1)), rtol=1e-8, atol=1e-12)
+    alike = new.groupby("g")["y"].transform("nunique") == 1  # known for sure
+    limits = found.conf_int()
+    np.testing.assert_array_equal(found.predicted[alike], new["y"][alike])
+    np.testing.assert_array_equal(found.se[alike], 0.0)
+    np.testing.assert_array_equal(limits[alike], np.column_stack([new["y"][alike]] * 2))
+    assert alike.any() and ((limits[~alike] > 0) & (limits[~alike] < 1)).all()
+    bare = new[["x", "w", "s"]]
+    ways = [
+        res.get_prediction(new.drop(columns="y"), ones=given),
+        res.get_prediction(bare, groups=new["g"].to_numpy(), ones=given.to_numpy()),
+        res.get_prediction(bare.to_numpy(), transform=False, groups="k" + new["g"].astype(str), ones=given.to_numpy()),
+    ]
+    ordered = new.sample(frac=1, random_state=2)
+    ways.append(res.get_prediction(ordered.assign(k=given[ordered.index]), ones="k"))
+    res.save(tmp_path / "fit")
+    ways.append(tm.load(tmp_path / "fit").get_prediction(new))
+    for way in ways:
+        place = new.index.get_indexer(ordered.index) if way is ways[3] else slice(None)
+        np.testing.assert_allclose(way.predicted, found.predicted[place], rtol=1e-12)
+        np.testing.assert_allclose(way.se, found.se[place], rtol=1e-10)
+    one = res.predict(bare, groups=new["g"], ones=1)
+    weight = np.exp(bare @ res.params)
+    np.testing.assert_allclose(one, weight / weight.groupby(new["g"]).transform("sum"), rtol=1e-11)
+    assert res.predict(new.iloc[:0]).empty
+
+
+def test_probabilities_count_offsets_and_leave_out_what_is_missing(df):
+    whole = df.assign(o=np.random.default_rng(3).normal(size=len(df)))
+    res = tm.ConditionalLogit.from_formula(FORMULA, whole, groups="g", offset="o").fit(disp=False)
+    np.testing.assert_allclose(res.predict(whole), res.fittedvalues, rtol=1e-12)
+    moved = whole.assign(o=whole["o"] + whole["x"])
+    expected = np.concatenate([by_sets(g, res.params.to_numpy(), g["y"].sum()) for _, g in moved.groupby("g")])
+    order = np.concatenate([g.index for _, g in moved.groupby("g")])
+    np.testing.assert_allclose(res.predict(moved)[order], expected, rtol=1e-11)
+    np.testing.assert_allclose(res.predict(offset=moved["o"]), res.predict(moved), rtol=1e-12)
+    holes = whole.assign(x=whole["x"].where(whole.index != 4), o=whole["o"].where(whole.index != 9))
+    found = res.get_prediction(holes)
+    rest = res.get_prediction(whole.drop(index=[4, 9]))
+    assert np.isnan(found.predicted[[4, 9]]).all() and np.isnan(found.conf_int(obs=True)[[4, 9]]).all()
+    np.testing.assert_array_equal(np.delete(found.se, [4, 9]), rest.se)
+
+
+def test_an_offset_given_as_an_array_carries_over(df):
+    offset = np.random.default_rng(3).normal(size=len(df))
+    res = tm.ConditionalLogit.from_formula(FORMULA, df, groups=df["g"], offset=offset).fit(disp=False)
+    for which in ("mean", "linear"):
+        np.testing.assert_allclose(res.predict(df, which=which), res.predict(which=which), rtol=1e-12)
+    new = df.assign(x=0.5)
+    with pytest.warns(SpecificationWarning, match="offset=0"):
+        np.testing.assert_allclose(res.predict(new, which="linear"), new[["x", "w", "s"]] @ res.params, rtol=1e-12)
+
+
+def test_probabilities_that_round_to_one_have_intervals(df, res):
+    """One chosen of two that lie far apart: the log odds are their distance, whatever the probability rounds to."""
+    far = pd.DataFrame({"x": [60.0, 0.0], "w": 0.0, "s": 0.0, "g": 1})
+    found = res.get_prediction(far, ones=1)
+    slope, se = res.params["x"], res.bse["x"]
+    assert found.predicted[0] == 1.0
+    np.testing.assert_allclose(found.linear, [60 * slope, -60 * slope], rtol=1e-12)
+    np.testing.assert_allclose(found.linear_se, 60 * se, rtol=1e-9)
+
+
+def test_new_observations_of_groups(df, res):
+    """0 and 1, by the probability averaged over the error of its log odds."""
+    found = res.get_prediction()
+    draws = found.linear[:, None] + found.linear_se[:, None] * np.random.default_rng(0).normal(size=(1, 40_000))
+    share = (1 / (1 + np.exp(-draws))).mean(1)
+    for alpha in (0.1, 0.5):
+        clear = (np.abs(share - alpha / 2) > 0.003) & (np.abs(1 - share - alpha / 2) > 0.003)
+        expected = np.column_stack([1 - share < alpha / 2, share > alpha / 2])
+        np.testing.assert_array_equal(found.conf_int(obs=True, alpha=alpha)[clear], expected[clear])
+    assert set(res.predict(interval="obs").columns) == {"predicted", "lower", "upper"}
+
+
+def test_what_probabilities_of_new_rows_need(df, res):
+    with pytest.raises(ValueError, match="how many of each group have y = 1.*pass ones="):
+        res.predict(df.drop(columns="y"))
+    with pytest.raises(ValueError, match="ones differ within a group"):
+        res.predict(df, ones=np.arange(len(df)) % 2)
+    with pytest.raises(ValueError, match="ones says how many rows of each group have y = 1; it is 30 in a group of"):
+        res.predict(df, ones=30)
+    with pytest.raises(ValueError, match="it is 0.5 in a group of"):
+        res.predict(df, ones=0.5)
+    with pytest.raises(ValueError, match="must be coded as 0, 1; y of the new rows has other values"):
+        res.predict(df.assign(y=df["y"] + 1))
+    with pytest.raises(ValueError, match="groups= is for new rows"):
+        res.predict(groups=df["g"])
+    with pytest.raises(TypeError, match="'exposure'.*take which, offset, groups, ones"):
+        res.predict(df, exposure=1.0)
+
+
+def test_without_its_data_a_model_holds_no_members(df):
+    res = tm.ConditionalLogit.from_formula(FORMULA, df, groups="g").fit(disp=False)
+    expected = res.get_prediction(df).summary_frame()
+    res.remove_data()
+    pd.testing.assert_frame_equal(res.get_prediction(df).summary_frame(), expected)
+    assert not any(isinstance(value, torch.Tensor) for value in vars(res.model).values())
+    for ask in (res.predict, res.get_prediction, lambda: res.model.endog):
+        with pytest.raises(tm.errors.ModelError, match="rows"):
+            ask()
 
 
 def test_summary_and_file(df, res, tmp_path):

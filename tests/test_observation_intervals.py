@@ -93,7 +93,7 @@ def test_exported_models_are_in_the_table():
     models = {getattr(tm, name) for name in tm.__all__}
     models = {kind for kind in models if isinstance(kind, type) and issubclass(kind, tm.LikelihoodModel)}
     walked = {base for problem in PROBLEMS for base in problem.model.__mro__}
-    conditioned = {tm.ConditionalLogit}  # has no level, and no observation without its group
+    conditioned = {tm.ConditionalLogit}  # rows of groups: test_conditional.py
     bases = {tm.GenericLikelihoodModel}  # predicts what its subclasses define
     assert models - walked == conditioned | bases
 

@@ -25,6 +25,7 @@ from .base.door import (
 from .compute.devices import Placement, place
 from .compute.processes import same_everywhere
 from .data import Data
+from .data.tensors import as_double
 from .errors import FormulaError, ModelError
 from .formula import (
     Design,
@@ -201,6 +202,11 @@ class Model:
         """Whether the rows of the fit are there."""
         return self._rows is not None
 
+    @property
+    def observed_rows(self) -> Data:
+        """The rows in the order of `index`: those of the likelihood, or the members of its groups of them."""
+        return self.rows
+
     def forget_rows(self) -> None:
         """Drop the rows, the frame and what was derived from them; names, counts and coordinates stay."""
         kept = {name: getattr(self, name) for name in self.remembered}
@@ -298,10 +304,17 @@ class Model:
         return tuple(name for name in ("offset", "exposure") if name in self.row_arguments)
 
     def training_rows(self, arguments: Mapping[str, Any]) -> Data:
-        """The rows of the fit, with some row arguments replaced."""
-        replaced = {name: torch.as_tensor(np.broadcast_to(np.asarray(value, float), self.rows.n).copy(), device=self.rows.device)
-                    for name, value in arguments.items()}  # fmt: skip
-        return self.prepare_prediction(self.rows.with_columns(**replaced)) if replaced else self.rows
+        """The rows of the fit, with some row arguments replaced: by a number, a column's name, a Series or an array."""
+        rows = self.observed_rows
+        if not arguments:
+            return rows
+        replaced = {name: as_double(self._late(value, name)).to(rows.device) for name, value in arguments.items()}
+        return self.prepare_prediction(rows.with_columns(**replaced))
+
+    def _late(self, value: Any, name: str) -> np.ndarray:
+        if np.ndim(value) == 0 and not isinstance(value, str):
+            return np.full(self.observed_rows.n, value, dtype=float)
+        return late_column(value, self.frame, self.kept, self.index, name)
 
     def predict_data(
         self, exog: Any, transform: bool, arguments: Mapping[str, Any], unseen: str = "raise"

@@ -6,6 +6,7 @@ from .columns.rowargs import late_column
 from .columns.surv import Surv
 from .design import Design, Rows
 from .design_info import design_info
+from .frames import response_of_frame
 from .language.environment import caller_environment
 from .language.offset import without_offset
 
@@ -19,5 +20,6 @@ __all__ = [
     "design_from_formula",
     "design_info",
     "late_column",
+    "response_of_frame",
     "without_offset",
 ]

@@ -93,6 +93,15 @@ def _response(design: Design, source: Source) -> tuple[torch.Tensor, dict[str, t
     return as_double(spread(y, complete)), {name: as_double(spread(value, complete)) for name, value in others.items()}
 
 
+def response_of_frame(design: Design, data: Any) -> torch.Tensor | None:
+    """Response of new data, NaN where a variable is missing; None where the data do not have its variables."""
+    if design.outcome is None or data is None:
+        return None
+    source = Source(_as_column(data, design))
+    needed = {name for factor in design.outcome.factors.values() for name in factor.variables}
+    return _response(design, source)[0] if needed and needed <= set(source.names) else None
+
+
 def _variables(source: Source, factors: Mapping[str, Factor]) -> tuple[Variables, np.ndarray | None]:
     """The factors' variables at the complete rows, and the mask of these."""
     columns = needed_columns(source, factors)

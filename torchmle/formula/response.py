@@ -143,5 +143,5 @@ def _names(factor: Factor) -> list[str]:
 
 
 def _stack(parts: list[np.ndarray]) -> np.ndarray:
-    columns = [part.reshape(len(part), -1).astype(np.float64, copy=False) for part in parts]
+    columns = [(part[:, None] if part.ndim == 1 else part).astype(np.float64, copy=False) for part in parts]
     return columns[0][:, 0] if len(columns) == 1 and columns[0].shape[1] == 1 else np.hstack(columns)

@@ -27,7 +27,7 @@ def carried_argument(model: Model, exog: Any, name: str) -> np.ndarray | None:
     positions = fitted_positions(model, exog)
     if positions is None:
         return None
-    values = model.rows.columns[name].cpu().numpy()
+    values = model.observed_rows.columns[name].cpu().numpy()
     return np.where(positions < 0, np.nan, values[positions])
 
 
@@ -35,7 +35,7 @@ def fitted_positions(model: Model, exog: Any) -> np.ndarray | None:
     """Which row of the fit each row of a frame is, -1 for those left out of it; None for other data."""
     pandas = isinstance(exog, pd.DataFrame) and isinstance(model.frame, pd.DataFrame)
     if exog is model.frame:
-        kept = np.ones(model.rows.n, dtype=bool) if model.kept is None else model.kept
+        kept = np.ones(model.observed_rows.n, dtype=bool) if model.kept is None else model.kept
         if not pandas or (len(exog) == len(kept) and exog.index[kept].equals(model.index)):
             return np.where(kept, np.cumsum(kept) - 1, -1)
     if pandas and model.index is not None and model.frame.index.is_unique and _are_rows_of(exog, model.frame):

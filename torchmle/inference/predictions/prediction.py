@@ -20,7 +20,7 @@ from ...sums import row_map, row_sums
 from ...transforms import Identity, Logit, Transform
 from ..distributions import critical_value, two_sided
 from ..effects import function_effects
-from .predictive import Predictive
+from .predictive import Predictive, Quantiles
 
 if TYPE_CHECKING:
     from ...regression import RegressionModel
@@ -50,7 +50,7 @@ class Prediction:
     row_labels : Index, list or None
     residual_variance : ndarray (n,) or None
         Variance of a new observation about its mean, where that is normal.
-    predictive : Predictive or None
+    predictive : Quantiles or None
         The distribution of new observations, for other models that say theirs.
     curve : callable or None
         The quantity as a function of the linear predictor, where there is one and `scale` does not say it.
@@ -68,7 +68,7 @@ class Prediction:
     df: float | None
     row_labels: Any
     residual_variance: Array | None = None
-    predictive: Predictive | None = None
+    predictive: Quantiles | None = None
     curve: Callable[[Array], Array] | None = None
     columns: tuple[str, ...] = PREDICTED
     values: Sequence[Any] | None = None

@@ -40,8 +40,45 @@ HALVINGS = 45
 ROWS = 256  # whose distributions are found by numbers at once
 
 
+class Quantiles:
+    """What is known of new observations by the quantiles of their distribution."""
+
+    def quantile(self, probability: float) -> Any:
+        """The quantile in each row, (n,) or (n, c)."""
+        raise NotImplementedError
+
+    def interval(self, alpha: float = 0.05) -> Any:
+        """Limits that hold a new observation with probability 1 - alpha, in the response's own values: (n, 2).
+
+        Of a response of c parts, such as the indicators of categories, (n c, 2), row by row.
+        """
+        return np.column_stack([self.quantile(probability).ravel() for probability in (alpha / 2, 1 - alpha / 2)])
+
+
 @dataclass(frozen=True, eq=False)
-class Predictive:
+class Indicators(Quantiles):
+    """New responses of 0 and 1, averaged over the normal error of their log odds.
+
+    Attributes
+    ----------
+    linear, linear_se : ndarray (n,)
+    """
+
+    linear: Array
+    linear_se: Array
+
+    def quantile(self, probability: float) -> Array:
+        from scipy import special, stats  # loaded late: they are slow to import
+
+        nodes = [(float(node[0]), weight) for node, weight in quadrature(1)]
+        parts = [
+            (stats.bernoulli(special.expit(self.linear + node * self.linear_se)), weight) for node, weight in nodes
+        ]
+        return mixture_quantile(parts, probability)
+
+
+@dataclass(frozen=True, eq=False)
+class Predictive(Quantiles):
     """The distribution of new observations of some rows.
 
     Attributes
@@ -99,13 +136,6 @@ class Predictive:
         found = self.model.frozen(self.model.values(tuple(eta)), self._rows, self.scale)
         return distribution_of(self.model, eta, self._rows) if found is None else found
 
-    def interval(self, alpha: float = 0.05) -> Any:
-        """Limits that hold a new observation with probability 1 - alpha, in the response's own values: (n, 2).
-
-        Of a response of c parts, such as the indicators of categories, (n c, 2), row by row.
-        """
-        return np.column_stack([self.quantile(probability).ravel() for probability in (alpha / 2, 1 - alpha / 2)])
-
     def quantile(self, probability: float) -> Any:
         """The predictive distribution's quantile in each row, (n,) or (n, c)."""
         rows = self._known if len(self._known) else torch.arange(self.data.n)
@@ -135,14 +165,15 @@ class Predictive:
     @cached_property
     def _parts(self) -> list[tuple[Any, float]]:
         """The distributions that are averaged, with their weights."""
-        nodes = quadrature(len(self._eta)) if self.covariance is not None else [(None, 1.0)]
-        return [(self.frozen(node), weight) for node, weight in nodes]
+        if self.covariance is None:
+            return [(self.frozen(), 1.0)]
+        return [(self.frozen(node), weight) for node, weight in quadrature(len(self._eta))]
 
     def _mixed(self, probability: float) -> Array:
         return mixture_quantile(self._parts, probability)
 
 
-def quadrature(m: int) -> list[tuple[Tensor | None, float]]:
+def quadrature(m: int) -> list[tuple[Tensor, float]]:
     """Points and weights of the standard normal distribution in m dimensions."""
     if m not in NODES:
         axes = np.sqrt(m) * torch.eye(m, dtype=torch.float64)

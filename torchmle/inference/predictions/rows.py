@@ -33,7 +33,7 @@ def new_rows(
     FormulaError
         The new data do not have a column that is needed, or a category is new.
     """
-    if not hasattr(model, "predict_rows"):
+    if not hasattr(model, "predictable"):
         raise ValueError(
             f"{type(model).__name__} does not say what it predicts; a RegressionModel predicts its parameters and mean"
         )

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from ...data import Data
 from ...errors import SpecificationWarning
-from ...fitting.sampling import of_rows
+from ...fitting.sampling import fresh_copy, of_rows
 from ...formula import Rows, constant_columns, late_column
 from ...likelihood import LikelihoodModel
 from ...linalg import dependent_columns, triangular_factor
@@ -22,6 +22,7 @@ from ...structured import Coefficients
 from ...sums import row_map
 from ..penalised import ElasticNet
 from . import chosen
+from .conditional_predictions import COUNT
 from .conditional_results import ConditionalResults
 
 
@@ -49,6 +50,9 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
 
     Notes
     -----
+    A probability is that of a row given how many of its group have y = 1; new rows say it by their response or by
+    ``ones=``, see `ConditionalResults.predict`.
+
     Groups in which all y are equal say nothing of the coefficients and are left out, with a warning.  Columns that are
     constant in every group are left out too.
 
@@ -67,6 +71,7 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
 
     parameters = {"beta": Coefficients()}
     row_arguments: ClassVar[tuple[str, ...]] = ("offset", "groups")
+    prediction_arguments: ClassVar[tuple[str, ...]] = (COUNT,)
     results_class = ConditionalResults
     default_disp = True
 
@@ -101,8 +106,8 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
         """Groups as rows; their members, one after the other, go into the model."""
         codes = data.groups.unique(return_inverse=True)[1]
         self.order = torch.argsort(codes, stable=True)
-        self.members = data.with_columns(groups=codes)
-        sizes, ones = group_sizes(self.members)
+        self._members: Data | None = data.with_columns(groups=codes)
+        sizes, ones = group_sizes(self._members)
         first = sizes.cumsum(0) - sizes
         self.within = within_groups(data.x["X"].double()[self.order], first, sizes)
         columns = {"first": first, "size": sizes, "ones": ones}
@@ -153,18 +158,35 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
         self.kept = kept
         self.index = None if self.index is None else self.index[mask]
 
+    @property
+    def observed_rows(self) -> Data:
+        """The members of the groups that count."""
+        _ = self.rows  # or say that they are gone
+        assert self._members is not None
+        return self._members
+
+    def forget_rows(self) -> None:
+        super().forget_rows()
+        vars(self).update(_members=None, order=None, within=None)
+
+    def at_members(self, data: Data) -> Any:
+        """The same model at other groups, those of these members."""
+        other: Any = fresh_copy(self)
+        other._rows = other._arranged(data)
+        return other
+
     def keep_rows(self, mask: np.ndarray) -> Any:
         """The same model of fewer groups."""
         other: Any = of_rows(self, torch.from_numpy(mask))
-        kept = mask[self.members.groups.cpu().numpy()]
-        other._rows = other._arranged(self.members.take(kept))
+        kept = mask[self.observed_rows.groups.cpu().numpy()]
+        other._rows = other._arranged(self.observed_rows.take(kept))
         other._keep_members(kept)
         return other
 
     def row_column(self, value: Any, name: str) -> np.ndarray:
         """Labels of the members, or of the groups, as one per group; a cluster is made of whole groups."""
         values = late_column(value, self.frame, self.kept, self.index, name)
-        if len(values) == self.members.n:
+        if len(values) == self.observed_rows.n:
             values = values[self.order.cpu().numpy()]
             first = self.rows.first.cpu().numpy()
             codes = pd.factorize(values)[0]  # by which missing values are equal to each other
@@ -181,12 +203,12 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
     @property
     def endog(self) -> Array:
         """The response of the members, (n,) ndarray."""
-        return self.members.y.cpu().numpy()
+        return self.observed_rows.y.cpu().numpy()
 
     @property
     def exog(self) -> Array:
         """The columns of the members, (n, k) ndarray."""
-        return self.members.x["X"].cpu().numpy()
+        return self.observed_rows.x["X"].cpu().numpy()
 
     @cached_property
     def nobs(self) -> float:
@@ -195,12 +217,16 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
         return float(self.rows.size.sum() if weights is None else self.rows.size.double() @ weights.double())
 
     def _get_init_kwds(self) -> dict[str, Any]:
-        names = [name for name in ("groups", "offset", "freq_weights") if name in self.members.columns]
-        return {name: self.members.columns[name].cpu().numpy() for name in names}
+        names = [name for name in ("groups", "offset", "freq_weights") if name in self.observed_rows.columns]
+        return {name: self.observed_rows.columns[name].cpu().numpy() for name in names}
 
     def aliased(self) -> tuple[int, ...]:
         """Columns that are, within groups, combinations of earlier ones; among them those that do not vary in any."""
-        return tuple(dependent_columns(triangular_factor([self.within]).cpu(), self.members.n))
+        return tuple(dependent_columns(triangular_factor([self.within]).cpu(), self.observed_rows.n))
+
+    def predictable(self) -> tuple[str, ...]:
+        """Valid values of ``predict(which=...)``."""
+        return ("mean", "linear")
 
     # -- the likelihood ----------------------------------------------------------------------------------------
 
@@ -217,9 +243,9 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
         present = place < rows.size[:, None]
         at = torch.where(present, rows.first[:, None] + place, 0)
         x = torch.where(present[:, :, None], self.within[at], 0.0)
-        eta, y = x @ z, self.members.y.double()[self.order[at]]
-        if "offset" in self.members.columns:
-            eta = eta + self.members.offset.double()[self.order[at]]
+        eta, y = x @ z, self.observed_rows.y.double()[self.order[at]]
+        if "offset" in self.observed_rows.columns:
+            eta = eta + self.observed_rows.offset.double()[self.order[at]]
         many = (2 * rows.ones > rows.size)[:, None]
         eta, y = torch.where(many, -eta, eta), torch.where(present, torch.where(many, 1 - y, y), 0.0)
         number = torch.where(many[:, 0], rows.size - rows.ones, rows.ones)
@@ -271,23 +297,25 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
         """The observed one: given how many of a group are chosen, it does not depend on which."""
         return -self.sums(z, 2)[2]
 
-    def conditional_probabilities(self, z: Tensor) -> Array:
-        """Probability that each member has y = 1, given how many of its group have, (n,) ndarray."""
-        out = torch.zeros(self.members.n, dtype=torch.float64)
+    def inclusion(self, z: Tensor) -> chosen.Inclusion:
+        """Probability that each member has y = 1, given how many of its group have, with its slopes in z; on the CPU."""
+        n, z = self.observed_rows.n, z.to(self.rows.device)
+        out = chosen.Inclusion(*(torch.zeros(n, *more, dtype=torch.float64) for more in ((), (), (len(z),))))
 
         def block(rows: Data) -> Tensor:
             for part in self._batches(rows):
                 some = rows.take(part)
                 groups, _, _ = self._padded(z, some)
-                p = chosen.inclusion(chosen.moments(groups, False), groups.chosen)
-                p = torch.where((2 * some.ones > some.size)[:, None], 1 - p, p)
-                place = torch.arange(p.shape[1], device=p.device)
+                found = chosen.inclusion(chosen.moments(groups, True), groups.chosen).swapped(2 * some.ones > some.size)
+                place = torch.arange(groups.eta.shape[1], device=z.device)
                 present = place < some.size[:, None]
-                out[self.order[(some.first[:, None] + place)[present]].cpu()] = p[present].cpu()
+                at = self.order[(some.first[:, None] + place)[present]].cpu()
+                for whole, values in zip(out, found, strict=True):
+                    whole[at] = values[present].cpu()
             return rows.ones
 
         row_map(block, self.rows)
-        return out.numpy()
+        return out
 
     def null_loglike(self) -> float:
         """Log-likelihood at coefficients of zero."""

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-import pandas as pd
-
-from ...data import Data
-from ...inference.predictions import prediction
+from ...inference.predictions.prediction import Prediction
 from ...results import report
-from ...results.estimates import Array
-from ...results.predictions import with_limits
-from ...transforms import Identity
+from ...results.predictions import labelled, with_limits
 from ..discrete_results import DiscreteResults
+from . import conditional_predictions as conditional
 
 
 class ConditionalResults(DiscreteResults):
@@ -29,6 +26,7 @@ class ConditionalResults(DiscreteResults):
         *,
         interval: str | None = None,
         level: float = 0.95,
+        unseen: str = "raise",
         **arguments: Any,
     ) -> Any:
         """Predictions for the rows of the fit, or for new ones.
@@ -36,84 +34,82 @@ class ConditionalResults(DiscreteResults):
         Parameters
         ----------
         exog : DataFrame or array, optional
-            New rows, for "linear" only: the constants of their groups are not known.
+            New rows.  For probabilities whole groups of them, with their labels and how many have y = 1.
         which : str
             "mean": the probability of y = 1 given how many of the group have it; "linear": ``x'b + offset``, log odds
             up to a constant of the group.
+        interval : {"mean", "obs"}, optional
+            Also limits: of the prediction, made on the scale of log odds; or of a new observation, 0 and 1.
+        level : float
+            Their coverage.
+        unseen : {"raise", "nan"}
+            What to do with rows whose level of a factor the fit has not seen.
+        **arguments
+            ``groups``, labels of the new rows' groups, where they are not in the column that the fit took them from;
+            ``ones``, how many rows of each group have y = 1: a number (1 is Stata's ``pc1``), a column, or one value
+            for each row, by default as many as the response of the new rows says; ``offset``.
 
         Returns
         -------
         ndarray (n,) for the rows of the fit, of the groups that count; for new ones with an index a Series
+            In groups with no ones, or only ones, probabilities are 0 or 1, without error.  A row in which something is
+            missing has NaN and is no member of its group, as in the fit.
         """
-        if which not in ("mean", "linear"):
-            raise ValueError(
-                f"which={which!r} is not something ConditionalLogit predicts; choose from 'mean', 'linear'"
-            )
-        model = self.model
         if interval is not None:
-            return with_limits(self.get_prediction(exog, transform, which, **arguments), interval, level)
-        if which == "mean" and exog is not None:
-            raise ValueError("the probabilities of new rows depend on constants of their groups, which conditioning removes; "
-                             "which='linear' gives log odds up to that constant")  # fmt: skip
+            return with_limits(self._predicted(exog, transform, which, unseen, arguments), interval, level)
+        self._check(which)
+        data, index = conditional.members(self.model, exog, transform, arguments, unseen)
         if which == "mean":
-            return model.conditional_probabilities(self.fit.z.to(model.rows.device))
-        data, index = self._members(exog, transform, arguments)
-        values = self._linear(data)
-        return values if index is None or exog is None else pd.Series(values, index=index)
-
-    def _members(self, exog: Any, transform: bool, arguments: Mapping[str, Any]) -> tuple[Data, Any]:
-        """The members of the fit, or new rows, and their labels."""
-        model = self.model
-        if exog is not None:
-            return model.predict_data(exog, transform, arguments)
-        _ = model.rows  # or say that they are gone
-        return model.members, model.index
-
-    def _linear(self, data: Data) -> Array:
-        linear = data.x["X"].double().cpu() @ self.fit.z
-        return (linear + data.offset.cpu() if "offset" in data.columns else linear).numpy()
+            values = conditional.probabilities(self.model, self.fit.z, data, exog, arguments).chance
+        else:
+            values = conditional.linear_predictors(self, data)
+        return labelled(values.numpy(), None if exog is None else index)
 
     def get_prediction(
         self,
         exog: Any = None,
         transform: bool = True,
-        which: str = "linear",
+        which: str = "mean",
         *,
         row_labels: Any = None,
         **arguments: Any,
-    ) -> prediction.Prediction:
-        """Linear predictors ``x'b + offset`` with standard errors ``sqrt(x'V x)`` and intervals.
+    ) -> Prediction:
+        """Predictions with standard errors and intervals; arguments as for `predict`.
 
-        These are log odds up to a constant of the row's group, which conditioning removes: a row where all columns are
-        zero has 0 and no standard error.  What the data know are differences of rows of one group; their standard errors
-        are those of `t_test` with the difference of the rows.
+        Errors of probabilities are by the delta method, with exact slopes, and their limits are those of the log odds.
+        Linear predictors are log odds up to a constant of the row's group, which conditioning removes: a row where all
+        columns are zero has 0 and no standard error.  What the data know are differences of rows of one group; their
+        standard errors are those of `t_test` with the difference of the rows.
 
         Parameters
         ----------
-        exog, transform, **arguments
-            As for `predict`.
-        which : {"linear"}
-            Probabilities of the rows of the fit, given how many of their group have y = 1, are `predict()`.
         row_labels : sequence, optional
             Labels in place of the index.
         """
-        if which != "linear":
+        found = self._predicted(exog, transform, which, "raise", arguments)
+        return found if row_labels is None else replace(found, row_labels=row_labels)
+
+    def _predicted(
+        self, exog: Any, transform: bool, which: str, unseen: str, arguments: Mapping[str, Any]
+    ) -> Prediction:
+        self._check(which)
+        data, index = conditional.members(self.model, exog, transform, arguments, unseen)
+        if which == "linear":
+            return conditional.linear_prediction(self, data, index)
+        found = conditional.probabilities(self.model, self.fit.z, data, exog, arguments)
+        return conditional.probability_prediction(self, found, index)
+
+    def _check(self, which: str) -> None:
+        if which not in self.model.predictable():
             raise ValueError(
-                f"get_prediction of a conditional logit takes which='linear', not {which!r}: its probabilities have no level; "
-                "predict() gives those of the rows of the fit, t_test differences of log odds"
+                f"which={which!r} is not something ConditionalLogit predicts; choose from 'mean', 'linear'"
             )
-        data, index = self._members(exog, transform, arguments)
-        x, covariance = data.x["X"].double().cpu(), self.covariance_z
-        value, se = self._linear(data), ((x @ covariance) * x).sum(1).clamp_min(0).sqrt().numpy()
-        df = self.df_inference if self.use_t else None
-        labels = index if row_labels is None else row_labels
-        return prediction.Prediction(value, se, value, se, Identity(), df, labels)
 
     def get_distribution(self, *arguments: Any, **keywords: Any) -> Any:
         """Not offered: without constants of the groups no row has a distribution of its own."""
         raise NotImplementedError(
             "a conditional logit has no distribution of single rows: the constants of their groups are conditioned away; "
-            "predict() gives probabilities of the rows of the fit, given how many of their group have y = 1"
+            "predict() gives probabilities, given how many of the group have y = 1"
         )
 
     @property
