@@ -157,6 +157,16 @@ def hold(
     return Coordinates(coordinates.uncentre, origin, basis, tuple(values), dropped, tuple(boundary))
 
 
+def held_at(coordinates: Coordinates, boundary: Mapping[int, float]) -> Coordinates:
+    """Coordinates in which also some free entries, which are coordinates themselves, are at the boundary of their range."""
+    basis = torch.eye(len(coordinates.origin), dtype=torch.float64) if coordinates.basis is None else coordinates.basis
+    entries = list(boundary)
+    origin = coordinates.origin.clone()
+    origin[entries] = torch.tensor(list(boundary.values()), dtype=torch.float64)
+    kept = (basis[entries] == 0).all(0)
+    return replace(coordinates, origin=origin, basis=basis[:, kept], boundary=(*coordinates.boundary, *entries))
+
+
 def restrict(coordinates: Coordinates, matrix: Tensor, values: Tensor) -> Coordinates:
     """Coordinates in which also ``matrix @ theta = values``.
 

@@ -17,7 +17,9 @@ from torch import Tensor
 from ..data import Data
 from ..errors import PerfectSeparationError
 from ..optim import Optimum, Status, maximize
+from ..optim.diagnosis import negligible
 from ..optim.recession import Recession, definite_sign, recession
+from ..optim.verdict import quadratic
 from ..sums import row_map
 from .objective import Objective
 
@@ -30,6 +32,8 @@ FARTHER = 2.0  # times the largest at hand, if that is more
 LOST = 1e-8  # slope there, or fall below the value at the estimate, from which a row counts as lost
 MARGINS = (40.0, 200.0, 1e4, 1e8)  # linear predictors taken for infinity: exponential tails first, then Cauchy's
 SAME = 1e-9  # change of the log-likelihood on doubling the way, below which the limit is reached
+UNBOUNDED = 1e-3  # such a change at the end of the way, above which there is no limit
+EXACT = 1e-10  # decrement of a maximum
 LARGEST = 2 * 10**8  # numbers in the inequalities, above which separation is not looked for
 ZERO = 1e-9  # entry of a direction, relative to its largest, that is rounding
 WANDERED = 10.0  # linear predictor that makes a search stopped by its limit suspicious
@@ -50,7 +54,7 @@ class Separation:
     undetermined : Tensor (k,)
         Entries of theta that have no estimate in the limit: the infinite ones, and those that only occur with them.
     rows, of : int
-        Rows predicted perfectly, of how many.
+        Rows predicted perfectly, whose likelihood no parameter can change any more, of how many that have a weight.
     edge : Tensor (k,) or None
         Entries of theta with a finite estimate at the edge of the model's domain.
     settled : bool
@@ -103,7 +107,9 @@ class Separation:
         text += f" Not determined: {', '.join(others)}." if others else ""
         if not self.settled:
             text += " The estimates are the best found within the domain; they have no standard errors there."
-        elif not bool((self.undetermined if self.edge is None else self.undetermined | self.edge).all()):
+        elif not (
+            self.complete or bool((self.undetermined if self.edge is None else self.undetermined | self.edge).all())
+        ):
             text += " The other estimates and their standard errors are those of the limit."
         advice = "use a link that keeps means in their range" if edge else "use profile-likelihood intervals for them"
         return f"{text} Leave the columns out, combine levels, or {advice}."
@@ -143,7 +149,7 @@ def resolve(fit: Fit) -> Fit:
         if (direction := recession(rows.equal, rows.unequal)) is not None
     ]
     if not found:
-        return fit
+        return _cleared(fit)
     limit = _limit(fit, found)
     if limit is None:
         return fit
@@ -151,6 +157,22 @@ def resolve(fit: Fit) -> Fit:
     if model.raise_on_perfect_prediction:
         raise PerfectSeparationError(limit.separation.sentence(model.layout.real_names))
     return limit
+
+
+def _cleared(fit: Fit) -> Fit:
+    """A fit no rows of which are separated: where that is known, a point with all marks of a maximum is one.
+
+    A row far from the others has most of the information at the start and may have next to none at the maximum, which
+    alone looks like a way to infinity.
+    """
+    model, optimum = fit.model, fit.optimum
+    known = hasattr(model, "separating_rows") or len(model.layout.blocks) == 1
+    if not known or optimum.status is not Status.DIVERGING or not 0 <= optimum.decrement <= EXACT:
+        return fit
+    here = quadratic(optimum.gradient, optimum.hessian)
+    if not (here.definite and negligible(here, optimum.x)):
+        return fit
+    return replace(fit, optimum=replace(optimum, status=Status.CONVERGED, direction=None))
 
 
 def applies(fit: Fit) -> bool:
@@ -243,7 +265,7 @@ def columns_of(data: Data, name: str) -> Tensor:
 def _limit(fit: Fit, found: list[Found]) -> Fit | None:
     """The maximum in the limit: what is undetermined is held far out, the rest is estimated.
 
-    None where the likelihood cannot be computed so far out.
+    None where the likelihood cannot be computed so far out, or has no limit.
     """
     model, coordinates = fit.model, fit.coordinates
     phi = coordinates.phi(fit.z)
@@ -252,9 +274,10 @@ def _limit(fit: Fit, found: list[Found]) -> Fit | None:
         phi = phi - flat @ (flat.T @ (phi * scale)) / scale
         direction = direction + step
         pivots += pivoted_rows(flat)
-    z, said = _far_out(fit, found, phi, direction), _described(fit, found)
+    z = _far_out(fit, found, phi, direction)
     if z is None:
         return None
+    said = _described(fit, found, z)
     pivots = list(range(len(phi))) if said.complete else pivots  # of no other parameter does any row speak
     keep = [i for i in range(len(phi)) if i not in pivots]
     free = [i for i in range(len(z)) if i not in {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary}]
@@ -277,21 +300,26 @@ def moved_by(directions: Tensor) -> Tensor:
 
 
 def _far_out(fit: Fit, found: list[Found], phi: Tensor, direction: Tensor) -> Tensor | None:
-    """A point so far along the direction that going twice as far changes nothing, in z; None where nothing is finite."""
+    """A point so far along the direction that going twice as far changes nothing, in z.
+
+    None where nothing is finite or, as with a variance that goes to zero, there is no upper limit.
+    """
     model: Any = fit.model
     z = fit.coordinates.z(phi)
     along = fit.coordinates.z(phi + direction) - z
     slowest = min(float((rows.unequal[cone.strict] @ direction).min()) for rows, cone in found)
     moving = [j for j, block in enumerate(model.layout.blocks) if bool((along[block.reals] != 0).any())]
     size = 2 * float(predictors(model, z)[:, moving].abs().max())
-    reached = None
+    reached, rise = None, 0.0
     for margin in MARGINS:
         far = z + (margin + size) / slowest * along
         value, farther = (float(model.sums(point, 0)[0]) for point in (far, 2 * far - z))
-        reached = far if math.isfinite(value) else reached
-        if not abs(farther - value) > SAME * (1 + abs(value)):
+        if not math.isfinite(value):
             break
-    return reached
+        reached, rise = far, abs(farther - value) / (1 + abs(value))
+        if not rise > SAME:
+            break
+    return None if rise > UNBOUNDED else reached
 
 
 def combined(first: Optimum, last: Optimum) -> Optimum:
@@ -308,8 +336,8 @@ def combined(first: Optimum, last: Optimum) -> Optimum:
     )
 
 
-def _described(fit: Fit, found: list[Found]) -> Separation:
-    """Which entries of theta have no finite estimate, which of them a sign, and how many rows are predicted perfectly."""
+def _described(fit: Fit, found: list[Found], z: Tensor) -> Separation:
+    """Which entries of theta have no finite estimate, which of them a sign, and how many rows are predicted perfectly at z."""
     n, k = fit.model.rows.n, len(fit.z)
     theta = fit.coordinates.jacobian
     undetermined, signs = torch.zeros(k, dtype=torch.bool), torch.zeros(k, dtype=torch.int64)
@@ -321,8 +349,24 @@ def _described(fit: Fit, found: list[Found]) -> Separation:
         undetermined |= moved
         touched[rows.row] = True
         left[rows.row[~cone.strict]] = True
-    perfect = int((touched & ~left).sum())
+    decided, counted = _decided(fit.model, z)
+    perfect, n = int((touched & ~left & decided).sum()), int(counted.sum())
     if perfect == n:
         held = [*fit.coordinates.fixed, *fit.coordinates.dropped, *fit.coordinates.boundary]
         undetermined = torch.ones(k, dtype=torch.bool).index_fill(0, torch.tensor(held, dtype=torch.int64), False)
     return Separation(signs, undetermined, perfect, n)
+
+
+def _decided(model: Any, z: Tensor) -> tuple[Tensor, Tensor]:
+    """Rows whose likelihood no predictor changes any more, and rows that have a weight, (n,) each."""
+    point = z.to(model.rows.device)
+
+    def block(data: Data) -> Tensor:
+        _, slopes, curvatures = model.eta_derivatives(model.eta(point, data), data, 2)
+        every = torch.stack([*slopes, *(each for row in curvatures for each in row)], 1)
+        weights = data.get("freq_weights")
+        counted = torch.ones_like(data.y, dtype=torch.bool) if weights is None else weights > 0
+        return torch.stack([(every.abs() <= LOST).all(1), counted.reshape(data.n, -1)[:, 0]], 1)
+
+    decided, counted = row_map(block, model.rows).unbind(1)
+    return decided & counted, counted

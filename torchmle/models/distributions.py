@@ -116,7 +116,17 @@ class DistributionModel(RegressionModel):
         return self.distribution(**arguments, validate_args=False)
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
-        return self.at(p).log_prob(data.y)
+        try:
+            return self.at(p).log_prob(data.y)
+        except ValueError:  # of a distribution inside this one, which checks parameters whatever was said
+            outside = [name for name in self.parameters if not self._valid(name, getattr(p, name))]
+            if not outside:
+                raise
+            return data.y * getattr(p.real, outside[0]) * torch.nan  # rounded out of their range by a long step
+
+    def _valid(self, name: str, value: Tensor) -> bool:
+        constraint: Any = self.distribution.arg_constraints[name]  # type: ignore[index]
+        return bool(constraint.check(value.detach()).all())
 
     def frozen(self, p: Values, data: Data, scale: float) -> Any:
         make = FROZEN.get(self.distribution.__name__)

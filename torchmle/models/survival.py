@@ -154,7 +154,7 @@ class ExponentialSurvival(RegressionModel):
         at = self.intercepts.get("rate", 0 if "rate" not in self.rows.x else None)
         if at is not None:
             failures, time, _ = self.event_sums()
-            start[at] = math.log(max(failures, 0.5) / time)
+            start[at] = math.log(max(failures, 0.5) / time) if time > 0 else 0.0  # all from time zero to some other
         return start
 
     def event_sums(self) -> tuple[float, float, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -38,9 +39,9 @@ def rounding_floor(search: Search) -> float:
     return max(1e-24 if few else 1e-18, 4 * EPS**2 * search.objective.n * search.objective.size)
 
 
-def negligible(model: Quadratic, point: Point) -> bool:
-    """Is the step small beside every parameter?  Far out on a plateau it is not, tiny though the decrement is."""
-    return bool((model.direction.abs() <= 1e-6 * point.x.abs()).all())
+def negligible(model: Quadratic, x: Tensor) -> bool:
+    """Is the step from x small beside every parameter?  Far out on a plateau it is not, tiny though the decrement is."""
+    return bool((model.direction.abs() <= 1e-6 * x.abs()).all())
 
 
 def parabolic(model: Quadratic, trial: Point) -> bool:
@@ -83,7 +84,7 @@ def ran_away(search: Search, point: Point, reference: Point, model: Quadratic) -
     Returns
     -------
     Tensor or None
-        (k,) unit vector in scaled coordinates, or None if nothing ran away.
+        (k,) unit vector in the standard errors of the start, or None if nothing ran away.
     """
     now = point.hessian.diagonal().abs()
     way = point.x - reference.x
@@ -96,8 +97,18 @@ def ran_away(search: Search, point: Point, reference: Point, model: Quadratic) -
     fall = 0.5 * abs(_information(point, back))
     if search.value(point.x - back) > point.value - 10 * fall - allowance(point.value):
         return None
-    direction = back / model.scale
-    return direction / direction.norm()
+    return direction_of(back, reference)
+
+
+def direction_of(way: Tensor, reference: Point) -> Tensor | None:
+    """A way as a unit vector in the standard errors of a point where there are such, as at the start; None of no length.
+
+    Those at the end of a search are no measure of parameters that ran away: they are the longer the farther it went.
+    """
+    size = reference.hessian.diagonal().abs()
+    scaled = way * torch.where(size > 0, size, torch.ones_like(size)).sqrt()
+    length = scaled.norm().item()
+    return scaled / length if 0 < length < math.inf else None
 
 
 def rough(search: Search, point: Point, reference: Point, model: Quadratic, tol: float) -> Tensor | None:

@@ -12,6 +12,7 @@ from .diagnosis import (
     ROUGH,
     allowance,
     creeping,
+    direction_of,
     negligible,
     parabolic,
     ran_away,
@@ -86,9 +87,9 @@ def climb(
         if stalled == STALLED:
             return Ending(point, model, Status.PRECISION)
         if iteration == maxiter:
-            if _overflowing(point):
-                return Ending(point, _with_way(model, point, reference), Status.DIVERGING)
-            return Ending(point, model, Status.DIVERGING if creeping(search.history) else Status.ITERATION_LIMIT)
+            if _overflowing(point) or creeping(search.history):
+                return _diverging(search, point, model, reference)
+            return Ending(point, model, Status.ITERATION_LIMIT)
         trial, length = _advance(search, point, model) if model.decrement > tol else _escape(search, point, model)
         if trial is None:
             return _stuck(search, point, model, reference, tol)
@@ -96,8 +97,7 @@ def climb(
         point, lowest = trial, min(lowest, model.decrement)
         if length >= LONGEST or point.x.abs().max().item() > RUNAWAY:
             search.record(point.x, point.value, math.nan)
-            end = point.model
-            return Ending(point, _with_way(end, point, reference) if _overflowing(point) else end, Status.DIVERGING)
+            return _diverging(search, point, point.model, reference)
     raise AssertionError("the loop above always returns")
 
 
@@ -115,19 +115,17 @@ def _stuck(search: Search, point: Point, model: Quadratic, reference: Point, tol
         if away is not None:
             return Ending(point, model._replace(weakest=away), Status.DIVERGING)
         if _overflowing(point):
-            return Ending(point, _with_way(model, point, reference), Status.DIVERGING)
-    return Ending(point, model, status)
+            status = Status.DIVERGING
+    return _diverging(search, point, model, reference) if status is Status.DIVERGING else Ending(point, model, status)
 
 
-def _with_way(model: Quadratic, point: Point, reference: Point) -> Quadratic:
-    """The model with the way from the start, in the standard errors there, as the direction to be named.
+def _diverging(search: Search, point: Point, model: Quadratic, reference: Point) -> Ending:
+    """The end of a search whose parameters were still running; the direction to be named is that of the last step.
 
-    Where the information has become absurd the last step is made of rounding errors.
+    Where the information has become absurd the last step is made of rounding errors, and the whole way tells more.
     """
-    size = reference.hessian.diagonal().abs()
-    way = (point.x - reference.x) * torch.where(size > 0, size, torch.ones_like(size)).sqrt()
-    length = way.norm()
-    return model._replace(weakest=way / length) if 0 < length.item() < math.inf else model
+    before = reference.x if _overflowing(point) else point.x.new_tensor(search.history[-2].x)
+    return Ending(point, model._replace(weakest=direction_of(point.x - before, reference)), Status.DIVERGING)
 
 
 def _overflowing(point: Point) -> bool:
@@ -137,7 +135,7 @@ def _overflowing(point: Point) -> bool:
 
 def _as_given(point: Point, model: Quadratic) -> Ending:
     """The verdict on a point that may not be moved."""
-    return Ending(point, model, Status.CONVERGED if negligible(model, point) else Status.ITERATION_LIMIT)
+    return Ending(point, model, Status.CONVERGED if negligible(model, point.x) else Status.ITERATION_LIMIT)
 
 
 def _advance(search: Search, point: Point, model: Quadratic) -> tuple[Point | None, float]:
@@ -222,18 +220,17 @@ def _polish(search: Search, point: Point, model: Quadratic, reference: Point, to
     """
     floor, near = rounding_floor(search), False
     for _ in range(steps):
-        if model.decrement <= (NOISE if near else 1) * floor and negligible(model, point):
+        if model.decrement <= (NOISE if near else 1) * floor and negligible(model, point.x):
             break
         trial = search.hessian(point.x + model.direction)
         if not trial.finite:
             break
         if trial.value < point.value - max(tol, UNFELT, ROUGH * allowance(point.value)):
             return Ending(point, model, Status.PRECISION)
-        if not parabolic(model, trial):
-            return Ending(point, model, Status.DIVERGING)
         after = trial.model
-        if not after.definite and not negligible(model, point):  # level already where the search began
-            return Ending(point, model, Status.DIVERGING)
+        level = not after.definite and not negligible(model, point.x)  # already where the search began
+        if level or not parabolic(model, trial):
+            return Ending(point, model._replace(weakest=direction_of(model.direction, reference)), Status.DIVERGING)
         if not (after.definite and after.decrement <= model.decrement):
             break
         near = model.decrement**2 <= floor  # steps converge quadratically: what is left after this one is rounding

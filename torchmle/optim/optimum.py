@@ -128,8 +128,8 @@ class Optimum:
         Newton decrement at x; its square root is about the distance to the maximum in standard errors.
     direction : Tensor or None
         (k,) unit vector in the coordinates in which -H has a unit diagonal: the flat direction of a SINGULAR
-        end, the direction of negative curvature of a NOT_DEFINITE one, the way the parameters ran of a
-        DIVERGING one, where rounding errors were found of a PRECISION one.  None otherwise.
+        end, the direction of negative curvature of a NOT_DEFINITE one, where rounding errors were found of a
+        PRECISION one; the way the parameters ran of a DIVERGING one, in standard errors of the start.  None otherwise.
     history : tuple of Step
     seconds : float
         Wall time.

@@ -10,15 +10,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from ...data import Data
 from ...fitting.constraints import Restrictions
+from ...fitting.coordinates import Coordinates, held_at
+from ...fitting.fit import Fit
 from ...fitting.objective import Objective
-from ...optim import Optimum, Status
+from ...fitting.separation import combined
+from ...optim import Optimum, Status, maximize
 from ...sums import row_sums
 
 if TYPE_CHECKING:
@@ -52,6 +55,29 @@ def best_inside_or_at_a_boundary(
             if held[1].converged and _at_a_maximum(model, held, entries) and not _lower(held[1], optimum):
                 return _named(held)
     return found
+
+
+def limit_at_a_boundary(fit: Fit) -> Fit:
+    """The limit of a fit with separated rows, or the one at a boundary that the search for it was still on its way to."""
+    model: Any = fit.model
+    free = {name: at for name, at in constant_boundaries(model).items() if _is_free(fit.coordinates, at[0])}
+    for size in range(1, len(free) + 1):
+        for names in combinations(free, size):
+            coordinates = held_at(fit.coordinates, dict(free[name] for name in names))
+            objective = Objective(model, coordinates)
+            optimum = maximize(objective, coordinates.phi(fit.z), names=coordinates.free_names(model.layout))
+            if (
+                optimum.converged
+                and _at_a_maximum(model, (objective, optimum), free)
+                and not _lower(optimum, fit.optimum)
+            ):
+                return replace(fit, coordinates=coordinates, optimum=combined(fit.optimum, optimum))
+    return fit
+
+
+def _is_free(coordinates: Coordinates, entry: int) -> bool:
+    """Whether an entry of theta is one of the free coordinates."""
+    return coordinates.basis is None or bool((coordinates.basis[entry] != 0).any())
 
 
 def constant_boundaries(model: CountModel) -> dict[str, tuple[int, float]]:

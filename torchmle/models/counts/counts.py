@@ -17,6 +17,7 @@ from ...families import Family
 from ...fitting import starts
 from ...fitting.columns import linear_offset
 from ...fitting.constraints import Restrictions
+from ...fitting.fit import Fit
 from ...fitting.maximum import NOTHING
 from ...fitting.objective import Objective
 from ...inference.predictions.prediction import counts_of, predicted_values
@@ -30,7 +31,7 @@ from ...transforms import Log
 from ..exposure import LinearArguments, with_log_exposure
 from ..penalised import Lasso
 from . import starts as count_starts
-from .boundaries import best_inside_or_at_a_boundary, constant_boundaries, slope
+from .boundaries import best_inside_or_at_a_boundary, constant_boundaries, limit_at_a_boundary, slope
 from .distributions import CountDistribution, PoissonCounts
 from .results import CountResults, DispersedResults
 from .row_distribution import RowDistribution
@@ -124,6 +125,10 @@ class CountModel(LinearArguments, Lasso, RegressionModel):
         return best_inside_or_at_a_boundary(
             self, lambda at: search(restrictions, start_params, method, at, **options), restrictions
         )
+
+    def separated(self, fit: Fit) -> Fit:
+        limit = super().separated(fit)
+        return limit if limit.separation is None else limit_at_a_boundary(limit)
 
     def score(self, params: Any) -> Any:
         """Gradient in the reported parameters, (k,); of one at the boundary of its range, the slope as it leaves it."""

@@ -150,8 +150,10 @@ class ZeroInflation(Counts):
     def null_loglike(self) -> float:
         """Maximum of the log-likelihood with constants in place of both designs."""
         null = constant_only(self)
-        null._rows = null.rows.with_designs({name: x for name, x in null.rows.x.items() if name != "inflate"})
-        null.design = _without(null.design, "inflate")
+        null.shift, null.intercepts = (_others(part, "inflate") for part in (null.shift, null.intercepts))
+        null._rows = null.rows.with_designs(_others(null.rows.x, "inflate")).with_shift(null.shift)
+        parts = ("formulas", "columns", "terms")
+        null.design = replace(null.design, **{part: _others(getattr(null.design, part), "inflate") for part in parts})
         null.layout = null.make_layout()
         return null.fit(cov_type=None, disp=False).llf
 
@@ -266,10 +268,6 @@ def _repeated(matrix: Any, n: int) -> Any:
     return np.repeat(np.asarray(matrix, dtype=float), n, axis=0) if len(matrix) == 1 < n else matrix
 
 
-def _without(design: Any, name: str) -> Any:
-    """A design without one of its predictors."""
-    kept: dict[str, Mapping[str, Any]] = {
-        part: {key: value for key, value in getattr(design, part).items() if key != name}
-        for part in ("formulas", "columns", "terms")
-    }
-    return replace(design, **kept)
+def _others(entries: Mapping[str, Any], name: str) -> Any:
+    """The entries of all predictors but one."""
+    return {key: value for key, value in entries.items() if key != name}
