@@ -157,5 +157,9 @@ def test_one_row(df):
 def test_a_step_out_of_the_range_of_a_distribution_is_not_taken(df):
     """torch's Student t makes a chi-square that refuses degrees of freedom rounded to zero."""
     student = tm.distribution_model(torch.distributions.StudentT)
-    res, warned = fit(student.from_formula("z ~ x", df[:2], scale="~ z"))
-    assert not res.converged and ConvergenceWarning in warned
+    two = pd.DataFrame({"y": [-1.858, -3.332], "x": [0.126, -0.132], "w": [-0.191, -0.603]})
+    res, warned = fit(student.from_formula("y ~ x + w", two, scale="~ w"))
+    assert not res.converged and ConvergenceWarning in warned and np.isnan(res.bse).all()
+    model = student.from_formula("z ~ x", df)
+    far = torch.tensor([0.0, 0.0, -800.0, 0.0], dtype=torch.float64)
+    assert bool(model.sums(far, 2)[0].isnan())
