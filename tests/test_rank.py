@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+import torch
 from statsmodels.tools.sm_exceptions import SingularMatrixWarning
 
 import torchmle as tm
-from torchmle.errors import RankError, RankWarning
+from torchmle.errors import ConvergenceWarning, RankError, RankWarning
 
 N = 120
 MODELS = {
@@ -143,3 +144,47 @@ def test_with_constraints(df):
     moved = fitted(df.assign(y=df["y"] - df["w"]), "ols", "x + double", rank="pinv")
     np.testing.assert_allclose(res.params[["Intercept", "x", "double"]], moved.params, rtol=1e-8)
     np.testing.assert_allclose(res.bse[["Intercept", "x", "double"]], moved.bse, rtol=1e-8)
+
+
+class UsersNormal(tm.LikelihoodModel):
+    parameters = {"beta": tm.Coefficients(), "sigma": tm.Log()}
+
+    def loglike_obs(self, p, data):
+        return torch.distributions.Normal(data.X @ p.beta, p.sigma).log_prob(data.y)
+
+
+class GenericNormal(tm.GenericLikelihoodModel):
+    def __init__(self, endog, exog, **options):
+        super().__init__(endog, exog, extra_params_names=["sigma"], **options)
+
+    def loglikeobs(self, params):
+        mean = torch.as_tensor(self.exog) @ params[:-1]
+        return torch.distributions.Normal(mean, params[-1]).log_prob(torch.as_tensor(self.endog))
+
+    def predict(self, params, exog=None):
+        return np.asarray(self.exog if exog is None else exog) @ params[:-1]
+
+
+@pytest.mark.parametrize("users", [UsersNormal, GenericNormal])
+def test_a_users_own_likelihood(df, users):
+    """Coefficients of the columns are taken for what they are wherever the likelihood does not tell them apart."""
+    start = {"start_params": np.r_[np.zeros(5), 1.0]} if users is GenericNormal else {}
+    with pytest.warns(RankWarning, match="double, both"):
+        res = users.from_formula("y ~ x + double + w + both", df).fit(disp=False, **start)
+    reduced = tm.Normal.from_formula("y ~ x + w", df).fit()
+    kept = [res.names.index(name) for name in reduced.names]
+    assert res.converged and res.certificate.dropped == ("double", "both") and np.isnan(res.params_array).sum() == 2
+    np.testing.assert_allclose(res.params_array[kept], reduced.params, rtol=1e-7)
+    np.testing.assert_allclose(res._bse[kept], reduced.bse, rtol=1e-6)
+    if users is GenericNormal:
+        prediction = res.get_prediction()
+        np.testing.assert_allclose(res.predict(), reduced.predict(), rtol=1e-7)
+        np.testing.assert_allclose(prediction.se, reduced.get_prediction().se, rtol=1e-5)
+    with pytest.raises(RankError, match="double, both"):
+        users.from_formula("y ~ x + double + w + both", df).fit(disp=False, rank="raise", **start)
+
+
+def test_columns_are_named_before_anything_else_is_said(df):
+    with pytest.warns() as caught:
+        tm.Poisson.from_formula("count ~ x + double + w", df).fit(maxiter=1)
+    assert [warning.category for warning in caught] == [RankWarning, ConvergenceWarning]

@@ -18,6 +18,7 @@ from .compute.autodiff import derivatives, row_curvatures, row_gradients
 from .covariance.leverage import RowTerms
 from .data import Data
 from .fitting import controls, separation, starts
+from .fitting.columns import combinations_of_others
 from .fitting.constraints import Restrictions, read_restrictions
 from .fitting.coordinates import Coordinates
 from .fitting.fit import Fit
@@ -217,8 +218,17 @@ class LikelihoodModel(Derivatives, Names, Model):
         return NOTHING
 
     def aliased(self) -> tuple[int, ...]:
-        """Entries of theta whose columns are linear combinations of earlier ones."""
-        return ()
+        """Entries of theta whose columns are linear combinations of earlier ones; coefficients of the columns mean X @ beta.
+
+        They are left out only where the information is as good as singular.
+        """
+        columns = self.design.columns.get("X", ())
+        starts = [
+            block.reals.start
+            for block in self.layout.blocks
+            if isinstance(block.transform, Coefficients) and columns and block.labels[: len(columns)] == columns
+        ]
+        return tuple(start + column for start in starts for column in combinations_of_others(self.rows, "X"))
 
     @cached_property
     def rank(self) -> int:

@@ -85,6 +85,12 @@ def weighty_rows(data: Data, name: str) -> Iterator[Tensor]:
         yield block.x[name] if weights is None else block.x[name][weights > 0]
 
 
+def combinations_of_others(data: Data, name: str) -> list[int]:
+    """Columns of a design that are linear combinations of earlier ones, in the rows that have a weight."""
+    factor = joint_factor(weighty_rows(data, name), data.group)
+    return dependent_columns(factor, processes.total(data.n, data.group))
+
+
 def _sample(x: Tensor) -> Tensor:
     return x[:: max(1, len(x) // GLANCE_ROWS)].to(torch.float64)
 

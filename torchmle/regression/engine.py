@@ -17,7 +17,6 @@ from torch import Tensor
 
 from ..base.observed import Observed
 from ..base.reported import row_factors
-from ..compute import processes
 from ..compute.autodiff import Curvature, Eta, full_curvature, row_derivatives
 from ..covariance.leverage import RowTerms
 from ..data import Data
@@ -25,19 +24,19 @@ from ..fitting import starts
 from ..fitting.columns import (
     centres,
     columns_times,
+    combinations_of_others,
     gram,
     has_offset,
     intercept_column,
     linear_offset,
     spans_constant,
-    weighty_rows,
 )
 from ..fitting.coordinates import Coordinates
 from ..formula import Design
 from ..inference.hypotheses.null import constant_only
 from ..inference.predictions.by_numbers import Seen
 from ..likelihood import LikelihoodModel
-from ..linalg import Inverse, dependent_columns, invert_information, joint_factor
+from ..linalg import Inverse, invert_information
 from ..parameters import Parameters, Values
 from ..structured import Coefficients, VectorTransform
 from ..sums import row_sums
@@ -118,10 +117,8 @@ class RegressionModel(Observed, LikelihoodModel):
     def aliased(self) -> tuple[int, ...]:
         dropped = []
         for name in self.rows.x:
-            factor = joint_factor(weighty_rows(self.rows, name), self.rows.group)
             start = self.layout.block(name).reals.start
-            rows = processes.total(self.rows.n, self.rows.group)
-            dropped += [start + column for column in dependent_columns(factor, rows)]
+            dropped += [start + column for column in combinations_of_others(self.rows, name)]
         return tuple(dropped)
 
     def start(self) -> Tensor:

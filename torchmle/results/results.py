@@ -71,12 +71,6 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Statisti
 
     def announce(self, disp: bool = False) -> None:
         """Warn of what went wrong; print how the optimisation ended if `disp` is on."""
-        if self.fit.separation is not None:
-            if not self.model.secondary:
-                sentence = self.fit.separation.sentence(self.model.layout.real_names)
-                warnings.warn(sentence, PerfectSeparationWarning, stacklevel=3)
-        elif not self.converged and self.fit.settings.get("controls", {}).get("warn_convergence", True):
-            warnings.warn(f"{self.optim.message} Check mle_retvals.", ConvergenceWarning, stacklevel=3)
         if self.dropped_columns:
             warnings.warn(
                 "The design matrix is rank-deficient: columns left out because they are linear combinations of others: "
@@ -87,6 +81,12 @@ class Results(Uncertainty, Hypotheses, Predictions, Filing, Restricted, Statisti
         if self.fit.coordinates.spanned:
             text = f"The design matrix is rank-deficient: estimates are the shortest of many; {self._spanned}"
             warnings.warn(text, RankWarning, stacklevel=3)
+        if self.fit.separation is not None:
+            if not self.model.secondary:
+                sentence = self.fit.separation.sentence(self.model.layout.real_names)
+                warnings.warn(sentence, PerfectSeparationWarning, stacklevel=3)
+        elif not self.converged and self.fit.settings.get("controls", {}).get("warn_convergence", True):
+            warnings.warn(f"{self.optim.message} Check mle_retvals.", ConvergenceWarning, stacklevel=3)
         if self.covariance_is_robust and self.fit.inverse.definite:
             _ = self.estimate  # what cannot be computed is refused here, not at the first look
         if disp:

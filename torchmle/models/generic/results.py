@@ -114,7 +114,7 @@ class GenericResults(Results):
             warnings.simplefilter("ignore", DifferencesWarning)
             for i in range(nrep):
                 drawn = resampled(self.model, draw.choice(n, size=n))
-                found[i] = drawn.fit(self.params_array, method, disp=disp, cov_type=None).params_array
+                found[i] = drawn.fit(self._finite_params, method, disp=disp, cov_type=None).params_array
         if store:
             vars(self)["bootstrap_results"] = found
         return found.mean(0), found.std(0), found
@@ -132,7 +132,7 @@ class GenericResults(Results):
     def predict(self, exog: Any = None, transform: bool = True, which: str = "mean", **arguments: Any) -> Any:
         """What the model's ``predict(params, exog, ...)`` gives; `which` is passed on unless it is "mean"."""
         matrix, index = self._new_exog(exog, transform)
-        values = _plain(self._predicted(torch.from_numpy(self.params_array.copy()), matrix, which, arguments))
+        values = _plain(self._predicted(torch.from_numpy(self._finite_params.copy()), matrix, which, arguments))
         return values if index is None or len(index) != len(values) else pd.Series(values, index=index)
 
     def get_prediction(
@@ -144,10 +144,11 @@ class GenericResults(Results):
         def predicted(params: Array) -> Array:
             return _plain(self._predicted(torch.from_numpy(params), matrix, which, arguments)).reshape(-1)
 
-        values = predicted(self.params_array.copy())
+        values = predicted(self._finite_params.copy())
         step = np.where(self._bse > 0, self._bse, 1.0) * 1e-3
-        slopes = differences.jacobian(predicted, self.params_array, step)
-        se = np.sqrt(np.einsum("ij,jk,ik->i", slopes, self.covariance_array, slopes))
+        kept = ~self._dropped
+        slopes = differences.jacobian(predicted, self._finite_params, step)[:, kept]
+        se = np.sqrt(np.einsum("ij,jk,ik->i", slopes, self.covariance_array[np.ix_(kept, kept)], slopes))
         df = self.df_inference if self.use_t else None
         return Prediction(values, se, values, se, Identity(), df, index)
 
