@@ -9,20 +9,25 @@ censored response, a quasi-likelihood, constants that were left out, a support t
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
+from ..compute.autodiff import Eta
 from ..compute.processes import total
 from ..data import Data
 from ..sums import row_sums
+from .alike import WEIGHTS, by_predictors, merged
 from .predictions.by_numbers import Seen, log_density_of, repeated, seen
 from .responses import POINTS, Responses, Rule, rules
 
 if TYPE_CHECKING:
     from ..likelihood import LikelihoodModel
+
+OfRows = Callable[[Data, Tensor], Tensor]  # of repeated rows, and the place of each among the rows
 
 ROWS = 256  # whose responses are found at once
 SORTED = 8192  # from among which they are taken
@@ -88,35 +93,61 @@ def _probe(rows: Data) -> Data:
 def _block(model: LikelihoodModel, z: Tensor, kind: Seen, rule: Rule | None, block: Data) -> tuple[Tensor, Tensor]:
     """The information of a block, and in how many rows of it, as far as they were looked at, the responses are amiss."""
     information, amiss = torch.zeros(len(z), len(z), dtype=torch.float64), block.n if rule is None else 0
-    rows = _counting(block.block(slice(0, block.n)).to("cpu"))
-    for places in _alike(model, z, rows).split(ROWS):
-        if rule is None or amiss or not len(places):
-            break
-        more, amiss = _moments(model, z, kind, rule, rows.take(places))
-        information += more
+    if rule is not None:
+        given = _given(model, block)
+        rows = merged(block.block(slice(0, block.n)).to("cpu"), given)
+        eta = model.eta(z, rows) if hasattr(model, "eta") else (torch.arange(rows.n),)
+        of_predictors = {"offset", "log_exposure"} | ({"exposure"} if "log_exposure" in given else set())
+        alone = hasattr(model, "eta") and of_predictors.issuperset(given)
+        found = by_predictors(torch.stack(eta), partial(_at, model, kind, rule, rows)) if alone else None
+        if found is not None:
+            return model.information_of(found, rows), torch.zeros((), dtype=torch.float64)
+        for places in eta[0].argsort().split(ROWS) if rows.n else ():  # neighbours need much the same responses
+            some = rows.take(places)
+            products, wrong = _moments(model, kind, rule, some, *_of_rows(model, z))
+            information, amiss = information + model.information_of(products, some), amiss + wrong
+            if amiss:
+                break
     return information, torch.tensor(float(amiss), dtype=torch.float64)
 
 
-def _alike(model: LikelihoodModel, z: Tensor, rows: Data) -> Tensor:
-    """Places of the rows in the order of their first linear predictor, so that neighbours need much the same responses."""
-    return model.eta(z, rows)[0].argsort() if hasattr(model, "eta") else torch.arange(rows.n)
+def _given(model: LikelihoodModel, rows: Data) -> list[str]:
+    """Columns that likelihoods may look at, but for those that come from the response and the weights."""
+    again = model.with_responses(rows, rows.y)
+    return [name for name, values in rows.columns.items() if again.columns[name] is values and name not in WEIGHTS]
 
 
-def _moments(model: LikelihoodModel, z: Tensor, kind: Seen, rule: Rule, rows: Data) -> tuple[Tensor, int]:
-    """The information of some rows, and in how many of them the responses are not those of a distribution."""
-    found = rule(log_density_of(model, rows, kind, lambda many, _: model.row_loglike(z, many)), rows.n)
-    scores = model.information_scores(z, repeated(model, rows, kind, found.y)[0]).reshape(*found.y.shape, -1)
+def _of_rows(model: LikelihoodModel, z: Tensor) -> tuple[OfRows, OfRows]:
+    """Log-likelihood and scores of rows at z."""
+    return lambda many, _: model.row_loglike(z, many), lambda many, _: model.information_scores(z, many)
+
+
+def _at(model: Any, kind: Seen, rule: Rule, rows: Data, eta: Tensor) -> tuple[Tensor, bool]:
+    """The information (g, m, m) at linear predictors (m, g), and whether all of it is that of a distribution."""
+
+    def predictors(each: Tensor) -> Eta:
+        return tuple(eta[:, each])
+
+    some = rows.take(torch.zeros(eta.shape[1], dtype=torch.long))
+    products, amiss = _moments(
+        model, kind, rule, some,
+        lambda many, each: model.checked_loglike(model.values(predictors(each)), many),
+        lambda many, each: torch.stack(model.eta_derivatives(predictors(each), many, 1)[1], 1),
+    )  # fmt: skip
+    return products, not amiss
+
+
+def _moments(
+    model: LikelihoodModel, kind: Seen, rule: Rule, rows: Data, loglike: OfRows, scores_of: OfRows
+) -> tuple[Tensor, int]:
+    """Outer products (n, m, m) of the scores of some rows, and in how many the responses are not those of a distribution."""
+    found = rule(log_density_of(model, rows, kind, loglike), rows.n)
+    scores = scores_of(*repeated(model, rows, kind, found.y)).reshape(*found.y.shape, -1)
     chance, scores = _with_tails(found, scores)
     mean, products = (chance * scores).sum(1), (chance * scores).mT @ scores
     right = (chance.sum(1) - 1).abs()[:, 0] < MASS
     right &= (mean.square() <= MEAN**2 * products.diagonal(dim1=1, dim2=2)).all(1)
-    return model.information_of(products, rows), int((~right).sum())
-
-
-def _counting(rows: Data) -> Data:
-    """The rows that have any weight."""
-    weights = rows.get("freq_weights")
-    return rows if weights is None or bool((weights > 0).all()) else rows.take(weights > 0)
+    return products, int((~right).sum())
 
 
 def _with_tails(found: Responses, scores: Tensor) -> tuple[Tensor, Tensor]:
