@@ -1,12 +1,13 @@
 """The expected information by numbers: against closed forms, scipy's probabilities, R, and the observed one of many rows."""
 
 import math
+import warnings
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from problems import BY_NAME, PROBLEMS, fitted, matched
+from problems import BY_NAME, PROBLEMS, StudentT, fitted, matched
 from scipy import special, stats
 from test_contract import close, expected_exists, slope, standard_errors
 
@@ -199,6 +200,49 @@ def test_a_truncated_density_ends_where_it_ends():
     compared(found, x.T @ (x * (of_rows.var() / 1.2**4)[:, None]))
 
 
+class OwnPoisson(tm.GenericLikelihoodModel):
+    def loglikeobs(self, params):
+        eta, y = torch.as_tensor(self.exog) @ params, torch.as_tensor(self.endog)
+        return y * eta - torch.exp(eta) - torch.lgamma(y + 1)
+
+
+class OwnNegativeBinomial(tm.GenericLikelihoodModel):
+    def nloglikeobs(self, params):
+        size, mu = 1 / params[-1], np.exp(self.exog @ params[:-1])
+        return -stats.nbinom.logpmf(self.endog, size, size / (size + mu))
+
+
+class OwnStudent(tm.GenericLikelihoodModel):
+    def loglikeobs(self, params):
+        location = torch.as_tensor(self.exog) @ params[:-2]
+        return D.StudentT(params[-1].exp(), location, params[-2].exp()).log_prob(torch.as_tensor(self.endog))
+
+
+@pytest.mark.parametrize(
+    ("own", "model", "problem", "start", "slopes"),
+    [
+        (OwnPoisson, tm.Poisson, "poisson", [], []),
+        (OwnNegativeBinomial, tm.NegativeBinomial, "negbin-2", [0.5], [1.0]),
+        (OwnStudent, StudentT, "student", [0.0, 1.0], ["scale", "df"]),
+    ],
+)
+def test_a_likelihood_of_the_parameters_has_that_of_the_same_model(own, model, problem, start, slopes):
+    df = BY_NAME[problem].frame()
+    want = model.from_formula("y ~ x + w", df).fit(cov_type="eim", disp=False)
+    started = [*want.params[:3], *start]
+    names = ["a", "b"][: len(start)]
+    digits = {} if model is not tm.NegativeBinomial else {"warn_convergence": False}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", tm.errors.DifferencesWarning)
+        made = own.from_formula("y ~ x + w", df, extra_params_names=names or None)
+        res = made.fit(started, cov_type="eim", disp=False, method="newton", **digits)
+    bse = res.bse.copy() if hasattr(res.bse, "copy") else res.bse
+    for at, slope_ in enumerate(slopes):
+        bse[3 + at] *= want.params[slope_] if isinstance(slope_, str) else slope_
+    order = [*want.params.index[:3], *(name if isinstance(name, str) else "alpha" for name in slopes)]
+    close(np.asarray(bse), want.bse[order].to_numpy(), 1e-6, unit=0)
+
+
 # -- sums over counts and categories --------------------------------------------------------------------------
 
 SUMMED = [
@@ -319,6 +363,39 @@ def test_blocks_of_rows_add_up(name, monkeypatch):
     compared(model.expected_information(z), whole, 1e-11)
 
 
+@pytest.mark.parametrize("name", ["student", "gumbel", "gamma", "negbin-2", "generalized-2", "zero-poisson", "mixture"])
+def test_rows_are_read_from_polynomials_or_one_by_one(name, monkeypatch):
+    """`zero-poisson` varies with two predictors; rows of the mixture are all alike."""
+    problem = BY_NAME[name]
+    model = problem.build(problem.frame(n=400))
+    z = fitted(problem).fit.z
+    found = model.expected_information(z)
+    monkeypatch.setattr(expected, "by_predictors", lambda *_: None)
+    monkeypatch.setattr(expected, "merged", lambda rows, given: rows)
+    compared(found, model.expected_information(z), 1e-9)
+
+
+def test_what_varies_with_a_column_is_not_read_from_polynomials_in_the_predictors():
+    """A gamma whose shape some rows double: nothing that predictors could know of."""
+
+    class Doubled(tm.RegressionModel):
+        parameters = SHAPE
+        row_arguments = ("double",)
+
+        def loglike_obs(self, p, data):
+            shape = p.shape * data.double
+            return D.Gamma(shape, shape / p.mu, validate_args=False).log_prob(data.y)
+
+    df = pd.concat([frame(USERS["gamma"][2])] * 3, ignore_index=True).assign(double=1.0)
+    df["x"] += np.arange(len(df)) * 1e-3
+    df.loc[77, "double"] = 1000.0
+    model = Doubled.from_formula("y ~ x", df, double="double")
+    z = torch.tensor([0.1, 0.2, 0.3], dtype=torch.float64)
+    shape = math.exp(0.3) * df["double"].to_numpy()
+    x = np.column_stack([np.ones(len(df)), df["x"]])
+    compared(model.expected_information(z)[:2, :2], x.T @ (x * shape[:, None]))
+
+
 def test_a_dispersion_of_zero_leaves_poissons_information():
     rng = np.random.default_rng(1)
     df = pd.DataFrame({"x": rng.normal(size=N)}).assign(y=lambda df: rng.binomial(5, special.expit(df["x"])))
@@ -346,19 +423,22 @@ def refused(model, words):
 
 @pytest.mark.parametrize("name", ["exponential", "exponential-entry", "exponential-interval", "exponential-left"])
 def test_censored_times_have_none(name):
-    refused(BY_NAME[name].build(BY_NAME[name].frame()), "no expected information with censored or late rows.*oim")
+    refused(BY_NAME[name].build(BY_NAME[name].frame()), "no expected information with censored rows.*oim")
 
 
 def test_complete_times_have_one():
-    df = frame(lambda rng, e: rng.exponential(np.exp(-e)))
-    res = tm.ExponentialSurvival.from_formula("y ~ x", df).fit(cov_type="eim")
+    """Also those of rows that were seen from an entry time on: what is left of an exponential time is one."""
+    df = frame(lambda rng, e: rng.exponential(np.exp(-e))).assign(late=np.arange(N) % 2, died=1)
+    df["t"] = df["late"] + df["y"]
     x = np.column_stack([np.ones(N), df["x"]])
-    compared(np.linalg.inv(res.cov_params()), x.T @ x)
+    for formula in ("y ~ x", "Surv(late, t, died) ~ x"):
+        res = tm.ExponentialSurvival.from_formula(formula, df).fit(cov_type="eim")
+        compared(np.linalg.inv(res.cov_params()), x.T @ x)
+        plain = res.with_covariance("HC3").bse
+        close(res.with_covariance("HC3", {"convention": "R"}).bse, plain, 1e-12)  # survreg's is the observed one
 
 
 NONE = {
-    "tobit": (LINE, lambda p, y: torch.where(y > 0, D.Normal(p.mu, p.sigma).log_prob(y), torch.special.log_ndtr(-p.mu / p.sigma)),
-              lambda rng, e: (e + rng.normal(size=N)).clip(0)),
     "no constants": (LINE, lambda p, y: -0.5 * ((y - p.mu) / p.sigma) ** 2 - torch.log(p.sigma), lambda rng, e: e + rng.normal(size=N)),
     "quasi": (MU, lambda p, y: y * p.real.mu - p.mu, lambda rng, e: rng.gamma(2, np.exp(e) / 2)),
     "quasi of counts": (MU, lambda p, y: y * p.real.mu - p.mu, lambda rng, e: rng.poisson(np.exp(e)) * 1.0),
@@ -391,14 +471,36 @@ def test_an_end_that_moves_with_the_parameters_is_refused():
         model.expected_information(model._z([0.3, 0.1]))
 
 
-def test_a_likelihood_of_the_parameters_has_none():
-    class Own(tm.GenericLikelihoodModel):
-        def loglikeobs(self, params):
-            eta = torch.as_tensor(self.exog) @ params
-            return torch.as_tensor(self.endog) * eta - torch.exp(eta)
+class Kept(tm.GenericLikelihoodModel):
+    """A likelihood that looks at the responses once."""
 
+    def initialize(self):
+        super().initialize()
+        self.seen_once = torch.as_tensor(self.endog)
+
+    def loglikeobs(self, params):
+        eta = torch.as_tensor(self.exog) @ params
+        return self.seen_once * eta - torch.exp(eta) - torch.lgamma(self.seen_once + 1)
+
+
+class Quasi(tm.GenericLikelihoodModel):
+    def loglikeobs(self, params):
+        eta = torch.as_tensor(self.exog) @ params
+        return torch.as_tensor(self.endog) * eta - torch.exp(eta)
+
+
+@pytest.mark.parametrize("model", [Kept, Quasi])
+def test_a_likelihood_of_the_parameters_that_is_of_the_responses_seen_alone_has_none(model):
     df = frame(USERS["poisson"][2])
-    refused(Own.from_formula("y ~ x", df), "function of the parameters.*oim.*RegressionModel")
+    refused(model.from_formula("y ~ x", df), "for every response that self.endog could hold, is not.*oim.*define")
+
+
+def test_a_likelihood_of_the_parameters_in_one_number_has_none():
+    class Total(tm.GenericLikelihoodModel):
+        def loglike(self, params):
+            return -(torch.as_tensor(self.endog) - params[0]).square().sum()
+
+    refused(Total(np.arange(9.0), extra_params_names=["mean"]), "all rows together")
 
 
 def test_several_responses_need_it_said():
@@ -419,6 +521,32 @@ def test_conventions_take_the_observed_one_where_none_is_in_closed_form():
     kwds = {"convention": "R"}
     close(res.with_covariance("HC0", kwds).bse, res.with_covariance("HC0").bse, 1e-12)
     assert not res.model.knows_expected_information and fitted(BY_NAME["probit"]).model.knows_expected_information
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0])
+def test_leverages_are_of_one_information(power):
+    """A model that says the expected information of all rows, not of each: its bread, and observed leverages that add up to k."""
+
+    class Own(tm.RegressionModel):
+        parameters = {"mu": tm.Log()}
+
+        def loglike_obs(self, p, data):
+            return -data.y / p.mu - p.real.mu
+
+        def expected_information(self, z):
+            return 2.0 * torch.eye(2, dtype=torch.float64)
+
+    df = frame(lambda rng, e: rng.exponential(np.exp(e)))
+    res = Own.from_formula("y ~ x", df).fit()
+    x, y = np.column_stack([np.ones(N), df["x"]]), df["y"].to_numpy()
+    ratio = y / np.exp(x @ res.params_array)
+    h = ratio * ((x @ np.linalg.inv(x.T @ (x * ratio[:, None]))) * x).sum(1)
+    close(h.sum(), 2.0, 1e-9)
+    scores = x * ((ratio - 1) / (1 - h) ** power)[:, None]
+    kind = {0.5: "HC2", 1.0: "HC3"}[power]
+    assert res.model.coordinates.uncentre is None
+    want = scores.T @ scores / 4
+    compared(res.with_covariance(kind, {"convention": "R"}).cov_params(), want, 1e-8)
 
 
 def test_score_test_with_the_expected_information():

@@ -165,8 +165,13 @@ class LikelihoodModel(Derivatives, Names, Model):
 
     @property
     def knows_expected_information(self) -> bool:
-        """Whether the expected information has a closed form here, which some conventions then take for the observed one."""
+        """Whether the expected information has a closed form here, which convention "R" then takes for the observed one."""
         return type(self).expected_information is not LikelihoodModel.expected_information
+
+    @property
+    def knows_expected_curvature(self) -> bool:
+        """Whether the model also says each row's share of it, of which leverages are made; else they are of the observed one."""
+        return False
 
     def information_scores(self, z: Tensor, data: Data) -> Tensor:
         """Derivatives of each row's log-likelihood in what it sees of the parameters, (n, m): here all of z."""

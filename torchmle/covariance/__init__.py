@@ -6,7 +6,9 @@ With bread ``A = (-H)^-1`` and row scores s_i (of weight w_i when a row counts w
 nonrobust      "oim"; for a GLM fitted by scoring, "eim"
 oim            A, times the dispersion where a model has one: observed information
 eim            inverse of the expected information: in closed form, or averaged over all responses that each row could
-               have had; not for censored responses and quasi-likelihoods, which do not say it
+               have had, values with a probability of their own (Tobit's limits) among them; not where times of censoring
+               are known of the censored rows alone, where the support moves with the parameters, and of a quasi-likelihood
+               other than a GLM's, which do not say it
 fixed scale    A times a dispersion that is given, not estimated
 opg            inverse of sum w_i s_i s_i' (Berndt, Hall, Hall and Hausman 1974)
 HC0            A (sum w_i s_i s_i') A (Eicker 1967, Huber 1967, White 1980)
@@ -39,8 +41,8 @@ convention      OLS and WLS                                         other models
 "none"          1                                                   1
 ==============  ==================================================  =====================================
 
-and "R" makes bread and leverages of the expected information where that has a closed form, as package sandwich does for a glm;
-the others of the observed one.
+and "R" makes bread and leverages of the expected information where that has a closed form, as package sandwich does for a glm
+(leverages of the observed one where a model says the expected one of all rows alone); the others of the observed one.
 """
 
 from .base import CONVENTIONS, Covariance, Estimate

@@ -36,7 +36,8 @@ def meat(fit: Fit, leverage_power: float = 0.0, expected: bool = False) -> Tenso
     """``sum w_i s_i s_i'``, each score times ``(I - H_i) ** -leverage_power``, (k, k).
 
     Frequency weights w_i count rows; other weights are part of the scores, so that sampling weights enter squared.
-    Leverages H_i of the observed information, or of the expected one; see `torchmle.covariance.leverage`.
+    Leverages H_i of the observed information, or of the expected one if it is asked for and the model says each row's; see
+    `torchmle.covariance.leverage`.
 
     Raises
     ------
@@ -44,7 +45,7 @@ def meat(fit: Fit, leverage_power: float = 0.0, expected: bool = False) -> Tenso
         A leverage of 1, where score and divisor are both zero and rounding errors would decide, or more.
     """
     model, device = fit.model, fit.model.rows.device
-    expected = expected and model.knows_expected_information
+    expected = expected and model.knows_expected_information and model.knows_expected_curvature
     z, inverse = fit.z.to(device), bread(fit, expected).to(device)
 
     def block_meat(block: Data) -> tuple[Tensor, Tensor]:

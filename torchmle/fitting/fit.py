@@ -35,6 +35,8 @@ class Fit:
         Which rows are predicted perfectly and what that leaves without a finite estimate.
     others : LikelihoodModel or None
         The model of the other rows, where some are held at the edge of the domain and have no information.
+    inverted : Inverse or None
+        The inverse of an information that is taken in place of the observed one.
     """
 
     model: LikelihoodModel
@@ -44,6 +46,7 @@ class Fit:
     settings: Mapping[str, Any] = field(default_factory=dict)
     separation: Separation | None = None
     others: LikelihoodModel | None = None
+    inverted: Inverse | None = None
 
     @cached_property
     def z(self) -> Tensor:
@@ -58,7 +61,7 @@ class Fit:
     @cached_property
     def inverse(self) -> Inverse:
         """Inverse of the information in free coordinates, at unit dispersion."""
-        return self.informative.invert(self.optimum, self.coordinates)
+        return self.inverted or self.informative.invert(self.optimum, self.coordinates)
 
     @property
     def informative(self) -> LikelihoodModel:

@@ -54,7 +54,7 @@ def merged(rows: Data, given: Sequence[str]) -> Data:
 
 
 def by_predictors(eta: Tensor, information: Information) -> Tensor | None:
-    """The information (n, m, m) of rows of linear predictors (m, n); None where it varies with several or fewer points do not do."""
+    """The information (n, m, m) of rows of linear predictors (m, n); None where few points of one of these do not give it."""
     if eta.shape[1] <= FEW or not bool(torch.isfinite(eta).all()):
         return None
     low, high, middle = eta.amin(1), eta.amax(1), eta.median(1, keepdim=True).values

@@ -3,14 +3,16 @@
     ``sum_i w_i X_i' E[g_i g_i'] X_i``,   g_i the derivatives of ``l_i`` in the row's m linear predictors,
 
 where the expectation is over the responses that the row could have had by its own distribution (`responses`).  It is one only
-where ``exp(l_i)`` adds up to one and g_i has mean zero; so both are looked at in every row, and what fails is refused: a
-censored response, a quasi-likelihood, constants that were left out, a support that depends on the parameters.
+where ``exp(l_i)`` adds up to one and g_i has mean zero; so both are looked at, and what fails is refused: a
+quasi-likelihood, constants that were left out, a support that depends on the parameters, censoring at times that are known
+of the censored rows alone.  Limits that are known of every row are part of the distribution (`limited`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -21,6 +23,7 @@ from ..compute.processes import total
 from ..data import Data
 from ..sums import row_sums
 from .alike import WEIGHTS, by_predictors, merged
+from .limited import limited
 from .predictions.by_numbers import Seen, log_density_of, repeated, seen
 from .responses import POINTS, Responses, Rule, rules
 
@@ -46,36 +49,38 @@ def expected_information(model: LikelihoodModel, z: Tensor) -> Tensor:
     ValueError
         The model does not say the distribution of a response.
     """
-    _refuse_what_is_known(model)
+    refuse_what_is_known(model)
     point, probe = z.detach().cpu(), _probe(model.rows)
     kind = seen(model.rows.y, model.rows.group)
-    for rule in rules(kind):
+    for rule in chain(rules(kind), limited(kind, model.rows)):
         tried = None if _block(model, point, kind, rule, probe)[1] else rule
         information, amiss = row_sums(partial(_block, model, point, kind, tried), model.rows, rows=SORTED)
         if not amiss:
             return information
-    raise ValueError(
-        f"{type(model).__name__} has no expected information: exp(loglike_obs) is not, in every row, the probability or the "
+    raise no_distribution(model)
+
+
+def no_distribution(model: LikelihoodModel, rows: str = "exp(loglike_obs)") -> ValueError:
+    """What to say where the responses are not those of a distribution."""
+    return ValueError(
+        f"{type(model).__name__} has no expected information: {rows} is not, in every row, the probability or the "
         "density of its response, which sums to one over all values and under which scores have mean zero, as it is not for "
-        "censored responses, quasi-likelihoods, constants left out and generalized Poisson counts of negative alpha; use "
-        "cov_type='oim', the observed information, or define expected_information(self, z)"
+        "quasi-likelihoods, constants left out, a support that moves with the parameters (generalized Poisson counts of "
+        "negative alpha) and censoring that a column marks; use cov_type='oim', the observed information, or define "
+        "expected_information(self, z)"
     )
 
 
-def _refuse_what_is_known(model: LikelihoodModel) -> None:
+def refuse_what_is_known(model: LikelihoodModel) -> None:
     """Models whose expected information would need more than their likelihood says."""
     name, rows = type(model).__name__, model.rows
     event = rows.get("event", torch.ones(1))
     assert event is not None
-    if total(int((event != 1).sum()), rows.group) or "entry" in rows.columns:
+    if total(int((event != 1).sum()), rows.group):
         raise ValueError(
-            f"{name} has no expected information with censored or late rows: it depends on the times at which rows would have "
-            "been censored, which the model does not say; use cov_type='oim', the observed information"
-        )
-    if model.likelihood_of_params:
-        raise ValueError(
-            f"{name} says its log-likelihood as a function of the parameters, for the responses seen alone, so that there is no "
-            "expected information; use cov_type='oim', the observed information, or write a RegressionModel"
+            f"{name} has no expected information with censored rows: it depends on the times at which the others would have "
+            "been censored, which are not known; use cov_type='oim', the observed information, or, where each row's is known, "
+            "a RegressionModel of the response alone, with a probability of its own at that limit"
         )
     if rows.y.ndim > 1:
         raise ValueError(
@@ -141,13 +146,19 @@ def _moments(
     model: LikelihoodModel, kind: Seen, rule: Rule, rows: Data, loglike: OfRows, scores_of: OfRows
 ) -> tuple[Tensor, int]:
     """Outer products (n, m, m) of the scores of some rows, and in how many the responses are not those of a distribution."""
-    found = rule(log_density_of(model, rows, kind, loglike), rows.n)
+    found = rule(log_density_of(model, rows, kind, loglike), rows)
     scores = scores_of(*repeated(model, rows, kind, found.y)).reshape(*found.y.shape, -1)
+    products, right = averaged(found, scores)
+    return products, int((~right).sum())
+
+
+def averaged(found: Responses, scores: Tensor) -> tuple[Tensor, Tensor]:
+    """Mean outer products (n, m, m) of scores (n, g, m), and in which rows the responses are those of a distribution."""
     chance, scores = _with_tails(found, scores)
     mean, products = (chance * scores).sum(1), (chance * scores).mT @ scores
     right = (chance.sum(1) - 1).abs()[:, 0] < MASS
     right &= (mean.square() <= MEAN**2 * products.diagonal(dim1=1, dim2=2)).all(1)
-    return products, int((~right).sum())
+    return products, right
 
 
 def _with_tails(found: Responses, scores: Tensor) -> tuple[Tensor, Tensor]:

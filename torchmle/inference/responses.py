@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import cache, partial
 
 import numpy as np
 import torch
@@ -22,6 +22,7 @@ from numpy.polynomial import legendre
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ..data import Data
 from .predictions.by_numbers import NEAR, NEGLIGIBLE, REACH, LogDensity, Seen, Support, drawn_together, supports
 
 Array = NDArray[np.float64]
@@ -64,7 +65,8 @@ class Responses:
     length: Tensor
 
 
-Rule = Callable[[LogDensity, int], Responses]
+Rule = Callable[[LogDensity, Data], Responses]
+Panels = Callable[[int, int], tuple[Tensor, Tensor]]
 
 
 def rules(seen: Seen) -> Iterator[Rule]:
@@ -73,14 +75,15 @@ def rules(seen: Seen) -> Iterator[Rule]:
     whole = low >= 0 and high < LARGEST and seen.whole
     starts = dict.fromkeys((0, int(low))) if whole else {}
     yield from (partial(_values, low=least, high=int(high)) for least in starts if high - least < SHORT)
-    yield from (partial(_counts, low=least, high=int(high)) for least in starts)
-    yield from (partial(_density, scale=scale, bounded=scale is not scales[-1]) for scale in scales)
+    panels = cache(partial(_panels, weights_of=cache(_weights)))  # of the same few lengths, again and again
+    yield from (partial(_counts, low=least, high=int(high), panels=panels) for least in starts)
+    yield from (partial(density, scale=scale, bounded=scale is not scales[-1]) for scale in scales)
 
 
-def _values(log_density: LogDensity, n: int, low: int, high: int) -> Responses:
+def _values(log_density: LogDensity, rows: Data, low: int, high: int) -> Responses:
     """Whole numbers between two."""
-    y = torch.arange(low, high + 1, dtype=torch.float64).expand(n, -1)
-    chance, nothing = log_density(y).exp(), torch.zeros(n, 2, dtype=torch.float64)
+    y = torch.arange(low, high + 1, dtype=torch.float64).expand(rows.n, -1)
+    chance, nothing = log_density(y).exp(), torch.zeros(rows.n, 2, dtype=torch.float64)
     missing = (chance.sum(1, keepdim=True) - 1).abs() > ROUNDED
     return Responses(y, chance, torch.where(missing, torch.inf, nothing), nothing)
 
@@ -88,11 +91,11 @@ def _values(log_density: LogDensity, n: int, low: int, high: int) -> Responses:
 # -- counts ----------------------------------------------------------------------------------------------------
 
 
-def _counts(log_density: LogDensity, n: int, low: int, high: int) -> Responses:
+def _counts(log_density: LogDensity, rows: Data, low: int, high: int, panels: Panels) -> Responses:
     """Whole numbers without an upper end, in each row as far as they have any probability."""
-    first, last = _range(log_density, n, low, high)
+    first, last = _range(log_density, rows.n, low, high)
     pairs, which = torch.stack([first, last], 1).unique(dim=0, return_inverse=True)
-    found = [_panels(*pair) for pair in pairs.long().tolist()]
+    found = [panels(*pair) for pair in pairs.long().tolist()]
     width = max(len(y) for y, _ in found)
     y = torch.stack([torch.nn.functional.pad(y, (0, width - len(y)), value=float(y[-1])) for y, _ in found])[which]
     weight = torch.stack([torch.nn.functional.pad(each, (0, width - len(each))) for _, each in found])[which]
@@ -129,21 +132,19 @@ def _ladder(low: int, high: int) -> Tensor:
     return torch.cat([near, far]).ceil().clamp_min(low).unique()
 
 
-@lru_cache(maxsize=256)
-def _panels(first: int, last: int) -> tuple[Tensor, Tensor]:
+def _panels(first: int, last: int, weights_of: Callable[[int], tuple[Array, Array]]) -> tuple[Tensor, Tensor]:
     """Counts from the first to the last with the weights at which they add up what varies slowly."""
     y, weight, at = [], [], first
     longest = (last - first) // PANELS[0]
     while at <= last:
         length = min(max(at // PANELS[1], 1), max(longest, 1), last - at + 1)
-        places, weights = _weights(length)
+        places, weights = weights_of(length)
         y.append(at + places)
         weight.append(weights)
         at += length
     return torch.from_numpy(np.concatenate(y)), torch.from_numpy(np.concatenate(weight))
 
 
-@lru_cache(maxsize=4096)
 def _weights(length: int) -> tuple[Array, Array]:
     """Some of the places 0 ... length-1 and weights that add up polynomials over all of them."""
     if length <= NODES + 1:
@@ -167,14 +168,14 @@ def _sums(length: int) -> Array:
 # -- densities -------------------------------------------------------------------------------------------------
 
 
-def _density(log_density: LogDensity, n: int, scale: Support, bounded: bool) -> Responses:
+def density(log_density: LogDensity, rows: Data, scale: Support, bounded: bool) -> Responses:
     """The nodes of a quadrature in ``v``, ``t = mode + width sinh v``, in each row out to where its density ends."""
 
     def logs(t: Tensor) -> Tensor:
         return log_density(scale.to(t)) + scale.log_slope(t)
 
     low, high = torch.tensor([[-DEPTH if bounded else -REACH]]).double(), torch.tensor([[scale.reach]]).double()
-    start, end = drawn_together(logs, low.expand(n, 1), high.expand(n, 1), NEGLIGIBLE)
+    start, end = drawn_together(logs, low.expand(rows.n, 1), high.expand(rows.n, 1), NEGLIGIBLE)
     left, right = drawn_together(logs, start, end, NEAR)
     mode, width = _mode(logs, left, right), ((right - left) / 2).clamp_min(1e-12)
     floor = logs(mode) - NEGLIGIBLE
@@ -188,7 +189,6 @@ def _density(log_density: LogDensity, n: int, scale: Support, bounded: bool) -> 
     return Responses(scale.to(t), density * weights * reach, *_tails(logs, t, cut))
 
 
-@lru_cache(maxsize=1)
 def _sides() -> tuple[Array, Array]:
     """Nodes between -1 and 1, and their weights: panels on both sides of zero, and the ends themselves."""
     points, weights = legendre.leggauss(POINTS)

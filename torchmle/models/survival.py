@@ -97,6 +97,7 @@ class ExponentialSurvival(RegressionModel):
     prediction_arguments = ("times",)
     results_class = SurvivalResults
     exact_or_right: bool  # no left- or interval-censored rows
+    exact: bool  # no censored rows
     form = "Coefficients are log hazard ratios: hazard = exp(linear predictor)"
 
     def prepare(self, data: Data) -> Data:
@@ -122,6 +123,7 @@ class ExponentialSurvival(RegressionModel):
                 f"{self.endog_names}: an event at time zero has no density; times of events must be positive"
             )
         self.exact_or_right = not bool((data.event > EXACT).any())
+        self.exact = not total(int((data.event != EXACT).sum()), data.group)
         return super().prepare(data)
 
     def loglike_obs(self, p: Values, data: Data) -> Tensor:
@@ -147,6 +149,17 @@ class ExponentialSurvival(RegressionModel):
         parts = (torch.where(left | interval, one, other) for one, other in zip(failed, known, strict=True))
         expected = torch.where(left, 0.0, expected)
         return Terms(*(part - expected for part in parts))
+
+    def expected_information(self, z: Tensor) -> Tensor:
+        """A row's is 1 where every time is exact, whenever it entered; times of censoring that might have been are not known."""
+        if not self.exact:
+            return super().expected_information(z)
+        return -self.expected_hessian(z, lambda eta: ((-torch.ones_like(eta[0]),),))
+
+    @property
+    def knows_expected_information(self) -> bool:
+        """Not for sandwiches: those of R's survreg are made of the observed one, too."""
+        return False
 
     def start(self) -> Tensor:
         """The rate of the sample, failures / time at risk, in the constant."""

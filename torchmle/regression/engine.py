@@ -201,8 +201,8 @@ class RegressionModel(Observed, LikelihoodModel):
     def invert_information(
         self, information: Tensor, coordinates: Coordinates, z: Tensor, expected: bool = False
     ) -> Inverse:
-        by_numbers = expected and not self.knows_expected_information  # no curvature of single rows
-        if len(self.layout.blocks) > 1 or type(self).block_sums is not RegressionModel.block_sums or by_numbers:
+        unknown = expected and not self.knows_expected_curvature
+        if len(self.layout.blocks) > 1 or type(self).block_sums is not RegressionModel.block_sums or unknown:
             return super().invert_information(information, coordinates, z, expected)
         point, name = z.to(self.rows.device), self.layout.blocks[0].name
 
@@ -249,6 +249,13 @@ class RegressionModel(Observed, LikelihoodModel):
         The observed ones; models in which they differ override it.
         """
         return self.eta_derivatives(eta, data, 2)[2]
+
+    @property
+    def knows_expected_curvature(self) -> bool:
+        own = type(self)
+        if len(self.layout.blocks) > 1:
+            return own.expected_curvatures is not RegressionModel.expected_curvatures
+        return own.expected_curvature is not RegressionModel.expected_curvature
 
     @property
     def predictor_count(self) -> int:

@@ -173,9 +173,7 @@ def _moments(
 def _inverted(fit: Fit, information: Tensor, invert: Callable[[Tensor], Inverse]) -> Fit:
     """The fit with another information, inverted as that one asks: the rows know the observed one better than its sum."""
     free = fit.coordinates.free_hessian(information)
-    other = replace(fit, optimum=replace(fit.optimum, hessian=-free))
-    vars(other)["inverse"] = invert(free)
-    return other
+    return replace(fit, optimum=replace(fit.optimum, hessian=-free), inverted=invert(free))
 
 
 def _fit(null: Null, coordinates: Coordinates, results: Results, score: Tensor, hessian: Tensor) -> Fit:

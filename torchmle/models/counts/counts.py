@@ -234,6 +234,9 @@ class Poisson(CountModel):
     def expected_information(self, z: Tensor) -> Tensor:
         return -self.sums(z, 2)[2]
 
+    def expected_curvature(self, eta: Eta, data: Data) -> Tensor:
+        return -eta[0].exp()
+
     def null_loglike(self) -> float:
         """Maximum of the log-likelihood over a constant mean (times exposure)."""
 

@@ -23,6 +23,7 @@ from ...parameters import Parameters
 from ...results.estimates import Array
 from ...structured import Coefficients
 from .derivatives import Evaluation, Given, evaluation
+from .expected import expected_information
 from .results import GenericResults
 
 FEW_ROWS = 20_000  # up to which one thread is faster than several
@@ -271,6 +272,15 @@ class GenericLikelihoodModel(LikelihoodModel):
         if len(found) != self.rows.n:
             raise ValueError(f"loglikeobs gives {len(found)} values; the model has {self.rows.n} rows")
         return found
+
+    def expected_information(self, z: Tensor) -> Tensor:
+        """Averaged over responses that take the place of ``self.endog``; see `expected`."""
+        self._rows_given()
+        return expected_information(self, z)
+
+    @property
+    def knows_expected_information(self) -> bool:
+        return type(self).expected_information is not GenericLikelihoodModel.expected_information
 
     def block_scores(self, z: Tensor, data: Data) -> Tensor:
         return self.scores(z)[data.columns["position"]]
