@@ -89,6 +89,10 @@ def test_b1_separation_is_said_once(df, name):
     with pytest.warns(PerfectSeparationWarning, match=column):
         model.fit(disp=False)
     assert res.converged is False and "no finite maximum" in " ".join(text.split())
+    with pytest.raises(PerfectSeparationError, match=column):
+        model.fit(disp=False, on_separation="raise")
+    with pytest.raises(ValueError, match="on_separation must be 'warn' or 'raise', not 'stop'"):
+        model.fit(disp=False, on_separation="stop")
     model.raise_on_perfect_prediction = True
     with pytest.raises(PerfectSeparationError, match=column):
         model.fit(disp=False)
@@ -117,8 +121,9 @@ def test_b2_collinear_columns(df, name):
     close(full.bse.drop("twice"), plain.bse, 1e-7)
     close(full.predict(), plain.predict(), 1e-8)
     close([full.llf, full.df_resid], [plain.llf, plain.df_resid])
-    with pytest.raises(RankError, match="twice"):
-        model.fit(disp=False, rank="raise")
+    for refusal in ("raise", "error"):
+        with pytest.raises(RankError, match="twice"):
+            model.fit(disp=False, rank=refusal)
 
 
 def underdispersed():
@@ -316,10 +321,6 @@ def test_c4_weights_of_a_sample_have_no_unit(df, name):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("pweights", r"does not take pweights=: inverse probabilities.*\[pweight\].*sampling_weights="),
-        ("pweight", "sampling_weights="),
-        ("fweights", r"does not take fweights=: frequency weights.*\[fweight\].*freq_weights="),
-        ("fw", "freq_weights="),
         ("aweights", r"does not take aweights=: analytic weights.*\[aweight\].*belong to WLS \(weights=\) and GLM"),
         ("var_weights", r"belong to WLS \(weights=\) and GLM \(var_weights=\)"),
         ("sample_weight", "bare sample_weight=.*freq_weights="),
@@ -332,11 +333,25 @@ def test_c4_weights_by_their_names_elsewhere(df, name, words):
         tm.Logit(df["yb"], df[["x"]], **{name: df["w"]})
 
 
-def test_c4_analytic_weights_where_a_model_has_them(df):
-    with pytest.raises(TypeError, match="aweights=.*are var_weights= here"):
-        glm("yn ~ x", df, F.Gaussian(), aweights="w")
-    with pytest.raises(TypeError, match="aweights=.*are weights= here"):
-        tm.WLS.from_formula("yn ~ x", df, aweights="w")
+@pytest.mark.parametrize("given", ["w", np.asarray])
+def test_c4_weights_by_statas_names(df, given):
+    """Those names say what is meant, so they are taken; analytic ones by the models that have them."""
+    values = given if given == "w" else given(df["w"])
+    same = (
+        (lambda **k: logit("yb ~ x", df, **k), "fweights", "freq_weights"),
+        (lambda **k: logit("yb ~ x", df, **k), "pweights", "sampling_weights"),
+        (lambda **k: poisson("yp ~ x", df, **k), "pweight", "sampling_weights"),
+        (lambda **k: glm("yn ~ x", df, F.Gaussian(), **k), "aweights", "var_weights"),
+        (lambda **k: tm.WLS.from_formula("yn ~ x", df, **k).fit(), "aweights", "weights"),
+        (lambda **k: tm.OLS.from_formula("yn ~ x", df, **k).fit(), "fw", "freq_weights"),
+    )
+    for made, name, own in same:
+        ours, theirs = made(**{name: values}), made(**{own: values})
+        for attribute in ("params", "bse", "llf", "nobs", "df_resid", "aic"):
+            close(getattr(ours, attribute), getattr(theirs, attribute), 1e-13)
+        assert ours.cov_type == theirs.cov_type and ours.model.given_arguments == theirs.model.given_arguments
+        with pytest.raises(TypeError, match=f"got {own}= twice, also as {name}="):
+            made(**{own: values, name: values})
 
 
 def test_c4_precisions_are_weighted_least_squares(df):

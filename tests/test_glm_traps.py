@@ -164,9 +164,8 @@ def test_21_counts_shares_and_trials_one_by_one_are_one_model(df):
     single = glm("y ~ x + z", long, BINOMIAL, freq_weights="k")
     same(counts, single, ("params", "bse"))
     close(counts.llf - counts.llnull, single.llf - single.llnull)
-    weighted = glm("share ~ x + z", df, BINOMIAL, var_weights="n")  # only the coefficient of the likelihood is lost
-    same(counts, weighted, ("params", "bse", "deviance", "null_deviance", "df_resid"))
-    close(weighted.llf, single.llf)
+    weighted = glm("share ~ x + z", df, BINOMIAL, var_weights="n")
+    same(counts, weighted)
 
 
 def test_22_frequencies_are_repeated_rows_in_everything(df, repeated):

@@ -162,9 +162,24 @@ def test_t21_shares_and_counts_are_one_likelihood():
     data = pd.DataFrame({"n": [5.0, 8, 6, 9], "s": [1.0, 4, 4, 8], "x": [1.0, 2, 3, 4]})
     data = data.assign(lost=data["n"] - data["s"], share=data["s"] / data["n"])
     one = tm.GLM.from_formula("s + lost ~ x", data, family=F.Binomial()).fit()
-    other = tm.GLM.from_formula("share ~ x", data, family=F.Binomial(), n_trials="n").fit()
-    close([one.llf, other.llf], -4.313142005569099, 1e-10)
-    close(one.bse, other.bse)
+    close(one.llf, -4.313142005569099, 1e-10)
+    for more in ({"n_trials": "n"}, {"var_weights": "n"}):
+        other = tm.GLM.from_formula("share ~ x", data, family=F.Binomial(), **more).fit()
+        for name in ("params", "bse", "llf", "llf_obs", "llnull", "aic", "deviance", "pearson_chi2", "df_resid"):
+            close(getattr(other, name), getattr(one, name))
+        assert not other.is_quasi and other.model.loglike(other.params) == pytest.approx(one.llf, rel=1e-12)
+
+
+def test_t21_weights_that_are_no_trials_add_nothing(df):
+    """Of events they are precisions, and of shares of something else they make a quasi-likelihood."""
+    single = tm.GLM.from_formula("yb ~ x", df, family=F.Binomial(), var_weights="w").fit()
+    p, y, w = np.asarray(single.mu), df["yb"], df["w"]
+    close(single.llf, (w * (y * np.log(p) + (1 - y) * np.log1p(-p))).sum(), 1e-12)
+    data = df.assign(share=0.1 + 0.7 * df["yb"], half=df["w"] + 0.25)
+    parts = tm.GLM.from_formula("share ~ x", data, family=F.Binomial(), var_weights="half").fit()
+    p, y, w = np.asarray(parts.mu), data["share"], data["half"]
+    close(parts.llf, (w * (y * np.log(p) + (1 - y) * np.log1p(-p))).sum(), 1e-12)
+    assert parts.is_quasi
 
 
 def test_t20_null_models_keep_offsets_and_weights(df):

@@ -333,9 +333,10 @@ class LikelihoodModel(Derivatives, Names, Model):
         rank : {"drop", "pinv", "raise"}
             Columns that are linear combinations of earlier ones are left out, with NaN in the tables, as in R; share
             their effect with those by the shortest vector of coefficients, as a pseudo-inverse has it and statsmodels;
-            or are refused by name.  Fitted values are the same.
+            or are refused by name ("error" does so too).  Fitted values are the same.
         **options
-            Of the method, e.g. ``lr`` and ``batch_size`` of "adam"; ``warn_convergence=False`` for a quiet failure.
+            Of the method, e.g. ``lr`` and ``batch_size`` of "adam"; ``warn_convergence=False`` for a quiet failure,
+            ``on_separation="raise"`` for an error where rows are predicted perfectly.
             Other controls of statsmodels' fits are accepted without effect, see `torchmle.fitting.controls`.
 
         Returns

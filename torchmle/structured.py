@@ -82,6 +82,11 @@ def is_of_columns(transform: object) -> bool:
     return isinstance(transform, Coefficients) and transform.names is None
 
 
+def partial_sums(values: Tensor) -> Tensor:
+    """Sums of the first, the first two, ... of a few values: cumsum, of which CUDA has no deterministic form."""
+    return values.expand(len(values), -1).tril().sum(1)
+
+
 class Ordered(VectorTransform):
     """Increasing thresholds: the first is free, the steps are exponentials.
 
@@ -95,7 +100,7 @@ class Ordered(VectorTransform):
         self.size = size
 
     def __call__(self, real: Tensor) -> Tensor:
-        return torch.cat([real[:1], real[:1] + torch.cumsum(real[1:].exp(), 0)])
+        return torch.cat([real[:1], real[:1] + partial_sums(real[1:].exp())])
 
     def inverse(self, natural: Tensor) -> Tensor:
         return torch.cat([natural[:1], natural.diff().log()])

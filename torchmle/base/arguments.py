@@ -14,13 +14,7 @@ STATA = {
     "sampling_weights": ("pweights", "pweight", "pw", "probability_weights", "survey_weights", "sampling_weight"),
     "var_weights": ("aweights", "aweight", "aw", "analytic_weights", "var_weights", "var_weight"),
 }
-"""What Stata and others call weights of each meaning."""
-
-WEIGHTS = {
-    "freq_weights": "frequency weights, which repeat rows (Stata's [fweight]),",
-    "sampling_weights": "inverse probabilities of being in the sample (Stata's [pweight])",
-    "var_weights": "analytic weights, inverse variances of the rows (Stata's [aweight]),",
-}
+"""What Stata and others call weights of each meaning; the last are WLS's `weights`."""
 
 
 @dataclass(frozen=True)
@@ -51,6 +45,8 @@ def sort_arguments(
 ) -> Arguments:
     """Sort keyword arguments; refuse the ones a model does not know, with the list of those it does.
 
+    Weights may go by Stata's names, which say what they mean.
+
     Parameters
     ----------
     owner : str
@@ -65,8 +61,11 @@ def sort_arguments(
     for name, value in arguments.items():
         if value is None:
             continue
-        if name in rows:
-            sorted_.rows[name] = value
+        own = name if name in parameters else _own_name(name, rows)
+        if own in rows:
+            if own in sorted_.rows:
+                raise TypeError(f"{owner} got {own}= twice, also as {name}=")
+            sorted_.rows[own] = value
         elif name in parameters:
             kind = _kind(value, name in designs)
             if kind != "constant":
@@ -74,6 +73,12 @@ def sort_arguments(
         else:
             raise TypeError(_unknown(owner, name, (*rows, *parameters, *settings)))
     return sorted_
+
+
+def _own_name(name: str, rows: tuple[str, ...]) -> str:
+    """What a model with these row arguments calls what another package calls `name`."""
+    meant = next((kind for kind, names in STATA.items() if name in names), name)
+    return "weights" if meant == "var_weights" and meant not in rows else meant
 
 
 def _kind(value: Any, predictor: bool) -> str:
@@ -92,10 +97,11 @@ def _unknown(owner: str, name: str, known: tuple[str, ...]) -> str:
             "sampling_weights= are inverse probabilities of being in the sample; "
             f"analytic (inverse-variance) weights {_analytic(known)}"
         )
-    meant = next((kind for kind, names in STATA.items() if name in names), None)
-    if meant is not None:
-        what = _analytic(known) if meant == "var_weights" else f"are {meant}= here"
-        return f"{owner} does not take {name}=: {WEIGHTS[meant]} {what}"
+    if name in STATA["var_weights"]:
+        return (
+            f"{owner} does not take {name}=: analytic weights, inverse variances of the rows (Stata's [aweight]), "
+            f"{_analytic(known)}"
+        )
     takes = ", ".join((*known, "missing", "device", "dtype"))
     return f"{owner} got an unexpected keyword argument {name!r}; it takes {takes}"
 

@@ -4,6 +4,9 @@ The rule of ``device="auto"`` (and None): data that are already on a device stay
 used when there is one and the design has at least `AUTO_CELLS` numbers.  At that size a Poisson fit with standard
 errors (n = 100,000, k = 50) takes two cores of a server CPU a few tenths of a second, about what waking a CUDA
 device costs; on fewer numbers the CPU is done first.  Apple's MPS is never chosen, for it has no double precision.
+
+Sums over groups add up in whatever order CUDA takes them, so that two fits agree to about 1e-15, not to the last bit;
+where torch has been told to use deterministic algorithms, they are the same.
 """
 
 from __future__ import annotations

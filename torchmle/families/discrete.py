@@ -18,6 +18,9 @@ from .arrays import of_arrays
 from .family import Family, Kernel, log_ratio
 from .rising import rising
 
+WHOLE = 1e-8
+"""By which a number of successes may miss a whole number."""
+
 
 class Poisson(Family):
     """Counts: V = mu."""
@@ -42,7 +45,7 @@ class Poisson(Family):
     def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         return weight / scale * (torch.xlogy(y, mu) - mu - torch.lgamma(y + 1))
 
-    def constant(self, y: Tensor, trials: Tensor | None = None) -> Tensor:
+    def constant(self, y: Tensor, trials: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
         return -torch.lgamma(y + 1)
 
     def _value(self, y: Tensor, mu: Tensor, eta: Tensor) -> Tensor:
@@ -96,7 +99,7 @@ class NegativeBinomial(Family):
     def log_density(self, y: Tensor, mu: Tensor, weight: Tensor, scale: Tensor) -> Tensor:
         return weight / scale * (self._value(y, mu, mu) + self.constant(y))
 
-    def constant(self, y: Tensor, trials: Tensor | None = None) -> Tensor:
+    def constant(self, y: Tensor, trials: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
         log_alpha = torch.full_like(y, math.log(self.alpha))
         return rising(y, log_alpha).value - y * log_alpha - torch.lgamma(y + 1)
 
@@ -184,8 +187,13 @@ class Binomial(Family):
     def start(self, y: Tensor, mean: float) -> Tensor:
         return (y + 0.5) / 2
 
-    def constant(self, y: Tensor, trials: Tensor | None = None) -> Tensor:
-        return torch.zeros_like(y) if trials is None else log_binomial(y, trials)
+    def constant(self, y: Tensor, trials: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
+        if trials is not None or weights is None:
+            return torch.zeros_like(y) if trials is None else log_binomial(y, trials)
+        counts = is_whole(weights) & is_whole(
+            weights * y
+        )  # shares of as many trials; other weights leave a quasi-likelihood
+        return torch.where(counts, log_binomial(y, weights), 0.0) / weights
 
     def kernel(self, y: Tensor, eta: Tensor) -> Kernel:
         if isinstance(self.link, L.Logit):
@@ -221,6 +229,11 @@ class Binomial(Family):
         from scipy import stats  # loaded late: it is slow to import
 
         return stats.binom(n=self.n if n_trials is None else n_trials, p=mu)
+
+
+def is_whole(successes: Tensor) -> Tensor:
+    """Whether numbers of successes are whole; as shares of trials they have been rounded."""
+    return (successes - successes.round()).abs() <= WHOLE * (1 + successes)
 
 
 def log_binomial(share: Tensor, trials: Tensor) -> Tensor:

@@ -127,10 +127,10 @@ class Family:
         """Means to start from, inside the domain: halfway between a response and the mean of all."""
         return (y + mean) / 2
 
-    def constant(self, y: Tensor, trials: Tensor | None = None) -> Tensor | None:
+    def constant(self, y: Tensor, trials: Tensor | None = None, weights: Tensor | None = None) -> Tensor | None:
         """What `kernel` leaves out of the log-likelihood at unit dispersion; None where that needs the dispersion.
 
-        `trials` are those of each row of a binomial response.
+        `trials` are those of each row of a binomial response, `weights` the inverse variances, which multiply it.
         """
         return None
 

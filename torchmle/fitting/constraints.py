@@ -116,12 +116,14 @@ def read_restrictions(
     bounds : mapping of str to (low, high), or a sequence of such pairs, one for each parameter, or None
         None for no limit.
     rank : {"drop", "pinv", "raise"}
+        Also "error", for "raise".
 
     Raises
     ------
     ValueError
         Equations that contradict each other or that are not linear in theta; bounds that leave nothing.
     """
+    rank = "raise" if rank == "error" else rank
     if rank not in ("drop", "pinv", "raise"):
         raise ValueError(f"rank must be 'drop', 'pinv' or 'raise', not {rank!r}")
     if not fix and constraints is None and bounds is None:

@@ -21,7 +21,7 @@ OF_ALGORITHMS = ("max_start_irls", "optim_hessian", "wls_method", "ridge_factor"
                  "loglike_and_score")  # fmt: skip
 OF_OUTPUT = ("full_output", "attach_wls", "retall", "skip_hessian", "scaletype", "cov_params_func")
 HARMLESS = (*STOPPING_RULES, *OF_ALGORITHMS, *OF_OUTPUT)
-HEEDED = ("warn_convergence",)
+HEEDED = ("warn_convergence", "on_separation")
 LIMITS = (Status.ITERATION_LIMIT, Status.EVALUATION_BUDGET)
 SPELLINGS = {"xatol": "xtol", "fatol": "ftol"}  # scipy's names of options of ours
 MINIMISERS = {"nelder-mead": "nm", "l-bfgs-b": "l-bfgs"}  # scipy's names of ours
@@ -37,7 +37,7 @@ class Told(NamedTuple):
     options : dict
         Options left for the method.
     settings : dict
-        Controls without a counterpart here, and `warn_convergence`.
+        Controls without a counterpart here, and those that are heeded: `warn_convergence`, `on_separation`.
     """
 
     method: str
@@ -66,6 +66,8 @@ def told(method: str, options: Mapping[str, Any]) -> Told:
         )
     own = options_of(name)
     settings = {key: rest.pop(key) for key in (*HARMLESS, *HEEDED) if key in rest and key not in own}
+    if settings.get("on_separation", "warn") not in ("warn", "raise"):
+        raise ValueError(f"on_separation must be 'warn' or 'raise', not {settings['on_separation']!r}")
     return Told(name, rest, settings)
 
 

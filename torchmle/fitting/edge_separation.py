@@ -17,13 +17,12 @@ import torch
 from torch import Tensor
 
 from ..data import Data
-from ..errors import PerfectSeparationError
 from ..optim import Status, maximize
 from ..optim.recession import Recession, null_space, recession
 from ..sums import row_map
 from ..transforms import Transform
 from .objective import Objective
-from .separation import Separation, applies, columns_of, combined, moved_by, pivoted_rows, predictors, resolve
+from .separation import Separation, applies, columns_of, combined, moved_by, pivoted_rows, predictors, refuse, resolve
 
 if TYPE_CHECKING:
     from .coordinates import Coordinates
@@ -86,7 +85,7 @@ def at_the_edge(fit: Fit, link: Transform, ends: Sequence[End]) -> Fit:
     Raises
     ------
     PerfectSeparationError
-        Rows are separated, and the model was told to raise (`raise_on_perfect_prediction`).
+        Rows are separated, and the fit or the model was told to raise (`on_separation`, `raise_on_perfect_prediction`).
     """
     if not applies(fit):
         return fit
@@ -117,9 +116,7 @@ def at_the_edge(fit: Fit, link: Transform, ends: Sequence[End]) -> Fit:
 
 
 def _reported(fit: Fit, said: Separation) -> Fit:
-    model: Any = fit.model
-    if model.raise_on_perfect_prediction:
-        raise PerfectSeparationError(said.sentence(model.layout.real_names))
+    refuse(fit, said)
     return replace(fit, separation=said, optimum=replace(fit.optimum, status=Status.EDGE))
 
 

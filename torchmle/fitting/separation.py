@@ -136,7 +136,7 @@ def resolve(fit: Fit) -> Fit:
     Raises
     ------
     PerfectSeparationError
-        They are, and the model was told to raise (`raise_on_perfect_prediction`).
+        They are, and the fit or the model was told to raise (`on_separation`, `raise_on_perfect_prediction`).
     """
     model: Any = fit.model
     if fit.optimum.status not in SUSPICIOUS or not applies(fit):
@@ -154,8 +154,7 @@ def resolve(fit: Fit) -> Fit:
     if limit is None:
         return fit
     assert limit.separation is not None
-    if model.raise_on_perfect_prediction:
-        raise PerfectSeparationError(limit.separation.sentence(model.layout.real_names))
+    refuse(fit, limit.separation)
     return limit
 
 
@@ -173,6 +172,13 @@ def _cleared(fit: Fit) -> Fit:
     if not (here.definite and negligible(here, optimum.x)):
         return fit
     return replace(fit, optimum=replace(optimum, status=Status.CONVERGED, direction=None))
+
+
+def refuse(fit: Fit, found: Separation) -> None:
+    """Raise for separation that was found, where the fit or its model was told to."""
+    model: Any = fit.model
+    if model.raise_on_perfect_prediction or fit.settings.get("controls", {}).get("on_separation") == "raise":
+        raise PerfectSeparationError(found.sentence(model.layout.real_names))
 
 
 def applies(fit: Fit) -> bool:

@@ -16,7 +16,7 @@ from ...compute.processes import gather
 from ...data import Data
 from ...errors import MissingDataError, SpecificationWarning, ValueWarning
 from ...formula.columns.source import Source
-from ...sums import row_sums
+from ...sums import row_sums, weighted
 
 Levels = tuple[Hashable, ...]
 
@@ -95,8 +95,8 @@ def counts(data: Data, categories: int) -> Tensor:
     """Weighted number of rows in each category, (J,) on the CPU."""
 
     def block_counts(block: Data) -> tuple[Tensor]:
-        weights = block.get("freq_weights")
-        return (torch.bincount(block.y, weights, minlength=categories).double(),)
+        number = torch.zeros(categories, dtype=torch.float64, device=block.y.device)
+        return (number.index_add_(0, block.y, weighted(torch.ones_like(block.y, dtype=torch.float64), block)),)
 
     return row_sums(block_counts, data)[0]
 

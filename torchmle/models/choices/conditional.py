@@ -325,7 +325,7 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
 def group_sizes(data: Data) -> tuple[Tensor, Tensor]:
     """Members and ones of each group, by the groups' codes."""
     sizes = torch.bincount(data.groups)
-    return sizes, torch.bincount(data.groups, data.y.double(), minlength=len(sizes)).round().long()
+    return sizes, torch.zeros_like(sizes).index_add_(0, data.groups, data.y.double().round().long())
 
 
 def within_groups(x: Tensor, first: Tensor, sizes: Tensor) -> Tensor:

@@ -25,7 +25,7 @@ from ...inference.predictions.by_numbers import Tabulated
 from ...linalg import dependent_columns, joint_factor
 from ...parameters import Parameters, Values
 from ...regression import RegressionModel
-from ...structured import Coefficients
+from ...structured import Coefficients, partial_sums
 from ...transforms import Identity, Logit, Transform
 from .categories import (
     categories_of,
@@ -219,7 +219,7 @@ class OrderedModel(RegressionModel):
     def start(self) -> Tensor:
         """Zero, and the thresholds that give the shares of the categories at the mean of the offset."""
         number = counts(self.rows, self.k_levels)
-        shares = (number.cumsum(0) / number.sum())[:-1]
+        shares = (partial_sums(number) / number.sum())[:-1]
         thresholds = self.latent.quantile(shares) + starts.mean_offset(self.rows)
         return torch.cat([torch.zeros(self.k_vars, dtype=torch.float64), thresholds])
 

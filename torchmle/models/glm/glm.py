@@ -59,7 +59,7 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
     freq_weights : array_like, optional
         How many times each row counts.
     var_weights : array_like, optional
-        Inverse variances.
+        Inverse variances; of shares, their trials.
     n_trials : array_like, optional
         Trials of each row, for a Binomial response of shares.
 
@@ -126,7 +126,7 @@ class GLM(GLMSurface, ElasticNet, RegressionModel):
                 f"{self.family.describe_response()}; it runs from {float(y.min()):g} to {float(y.max()):g}"
             )
         data = self._with_positive_weights(zero_weights_count_nothing(data, "var_weights"))
-        constant = self.family.constant(y.to(torch.float64), data.get("trials"))
+        constant = self.family.constant(y.to(torch.float64), data.get("trials"), data.get("var_weights"))
         data = data if constant is None else data.with_columns(constant=constant)
         return super().prepare(self.prepare_prediction(data))
 

@@ -12,6 +12,7 @@ import pandas as pd
 import torch
 
 from ...families import Binomial, Gaussian, NegativeBinomial, Poisson
+from ...families.discrete import is_whole
 from ...inference import criteria
 from ...inference.hypotheses.null import constant_only
 from ...inference.predictions import prediction
@@ -22,7 +23,6 @@ from ...results.estimates import Array
 from ...results.statistics import counted, ratio
 
 PERFECT = 1e-26  # share of the squares that is left when nothing but rounding errors is
-WHOLE = 1e-8  # by which successes may miss a whole number; a share of trials has been rounded
 
 
 class GLMResults(PartialPlots, Results):
@@ -326,8 +326,7 @@ class GLMResults(PartialPlots, Results):
     @cached_property
     def _fractional(self) -> bool:
         """Whether the response of a family of counts is not whole numbers; of shares, times trials or weights."""
-        y = np.asarray(self.model.rows.y.double().cpu())
+        y = self.model.rows.y.double().cpu()
         if isinstance(self.family, Binomial):
-            y = y * self._n_trials * self._var_weights
-            return bool((np.abs(y - y.round()) > WHOLE * (1 + y)).any())
+            return not bool(is_whole(y * torch.as_tensor(self._n_trials * self._var_weights)).all())
         return isinstance(self.family, Poisson | NegativeBinomial) and bool((y != y.round()).any())
