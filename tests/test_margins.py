@@ -343,11 +343,12 @@ def test_memory():
     frame = pd.DataFrame(rng.normal(size=(rows, 20)), columns=[f"v{j}" for j in range(20)])
     frame["y"] = (rng.random(rows) < 0.5).astype(float)
     res = tm.Logit.from_formula("y ~ " + " + ".join(f"v{j}" for j in range(20)) + " + v0:v1", frame).fit(disp=False)
-    tracemalloc.start()
-    res.margins(["v0", "v1"])
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 3 * rows * 22 * 8
+    for at in ("overall", {"v0": [-1.0, 0.0, 1.0, 2.0]}):
+        tracemalloc.start()
+        res.margins(["v0", "v1"], at=at)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert peak < 3 * rows * 22 * 8
 
 
 # -- statsmodels' form -------------------------------------------------------------------------------------------------------

@@ -161,6 +161,7 @@ def margins(
             labels += _labels(results, point, move, len(value))
             values.append(value)
             gradients.append(gradient)
+        del point  # before the next one is made
     df = results.df_inference if results.use_t else None
     words = at if isinstance(at, str) else "given values"
     return Margins(results, pd.DataFrame(labels), np.concatenate(values), np.concatenate(gradients), method, words, df)

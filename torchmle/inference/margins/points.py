@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -46,8 +46,8 @@ class Point:
         return None if self.frame is None else self.frame.iloc[block.position.cpu().numpy()]
 
 
-def points(results: Results, known: Variables, at: Any, arguments: Mapping[str, Any]) -> list[Point]:
-    """The points that `at` asks for.
+def points(results: Results, known: Variables, at: Any, arguments: Mapping[str, Any]) -> Iterator[Point]:
+    """The points that `at` asks for, each made when it is its turn: it may have all rows of the fit.
 
     Raises
     ------
@@ -57,9 +57,9 @@ def points(results: Results, known: Variables, at: Any, arguments: Mapping[str, 
     given = {name: value for name, value in arguments.items() if value is not None}
     if isinstance(at, str) and at == "overall":
         frame = known.frame if isinstance(known, FormulaVariables) else None
-        return [Point({}, positioned(results.model.training_rows(given)), frame)]
+        return iter([Point({}, positioned(results.model.training_rows(given)), frame)])
     if isinstance(at, str) and at == "mean":
-        return [_mean(results, known, given)]
+        return iter([_mean(results, known, given)])
     if isinstance(at, Mapping):
         for name in at:
             if name not in known.names:
@@ -67,10 +67,10 @@ def points(results: Results, known: Variables, at: Any, arguments: Mapping[str, 
                     f"at: there is no variable {name!r} in the model; its variables are {', '.join(known.names)}"
                 )
         values = [np.atleast_1d(np.asarray(value, dtype=object)).tolist() for value in at.values()]
-        return [_set(results, known, dict(zip(at, chosen, strict=True)), given) for chosen in product(*values)]
+        return (_set(results, known, dict(zip(at, chosen, strict=True)), given) for chosen in product(*values))
     if isinstance(at, str):
         raise ValueError(f"at={at!r} is not known; use 'overall', 'mean', a dict of values, or a frame of rows")
-    return [_rows(results, known, at, given)]
+    return iter([_rows(results, known, at, given)])
 
 
 def positioned(data: Data) -> Data:
