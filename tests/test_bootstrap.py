@@ -279,3 +279,19 @@ def test_kinds_of_bootstrap_covariances_that_do_not_exist():
         problem.fit(df).with_covariance("bootstrap", cov_kwds={"kind": "wild"})
     with pytest.raises(ValueError, match="groups= are for kind='cluster'"):
         problem.fit(df).with_covariance("bootstrap", cov_kwds={"kind": "cluster"})
+
+
+def test_parametric_replicates_draw_a_row_as_often_as_it_counts():
+    """Four times each row, as weights or as rows: the same responses of the same seed, not one that counts four times."""
+    problem = BY_NAME["poisson"]
+    df = problem.frame(n=80).assign(four=4)
+    kwds = {"kind": "parametric", "reps": 20, "seed": 1}
+    weighted = problem.fit(df, freq_weights="four").with_covariance("bootstrap", kwds)
+    repeated = problem.fit(pd.concat([df] * 4, ignore_index=True)).with_covariance("bootstrap", kwds)
+    np.testing.assert_allclose(weighted.cov_params(), repeated.cov_params(), rtol=1e-6)
+    parts = problem.fit(df.assign(half=1.5), freq_weights="half")
+    with pytest.raises(ValueError, match="whole number; use kind='case'"):
+        parts.bootstrap(5, kind="parametric")
+    sampled = problem.fit(df.assign(s=1 + df["counts"]), sampling_weights="s")
+    with pytest.raises(ValueError, match="under sampling weights"):
+        sampled.bootstrap(5, kind="parametric")

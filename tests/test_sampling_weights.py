@@ -107,3 +107,17 @@ def test_what_sampling_weights_rule_out():
         tm.Poisson.from_formula("y ~ x", df, weights="inverse")
     text = tm.OLS.from_formula("y ~ x", df, sampling_weights="inverse").fit().summary().as_text()
     assert "Sampling weights" in text and "HC1" in text
+
+
+@pytest.mark.parametrize("cov_type", ["nonrobust", "HC0", None])
+def test_no_interval_or_ratio_is_made_of_a_weighted_likelihood(cov_type):
+    """Also where no covariance was asked for; and no advice is given that leads nowhere."""
+    res = BY_NAME["poisson"].build(sample("poisson"), sampling_weights="inverse").fit(disp=False, cov_type=cov_type)
+    with pytest.raises(ValueError, match="under sampling weights.*use method='wald'$"):
+        res.conf_int(method="profile")
+    with pytest.raises(ValueError, match="under sampling weights.*use wald_test"):
+        res.lr_test("x = 0")
+    robust = res.with_covariance("HC1").score_test(r_matrix="x = 0").statistic
+    close(res.score_test(r_matrix="x = 0", cov_type="HC1").statistic, robust)
+    if cov_type != "HC0":
+        close(res.score_test(r_matrix="x = 0").statistic, robust)

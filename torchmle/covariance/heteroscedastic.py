@@ -25,7 +25,8 @@ class HC(Covariance):
     ----------
     convention : {"statsmodels", "R", "stata", "none"}
         "R": bread and leverages of the expected information, as sandwich::vcovHC of a glm.  "stata": HC1 of a
-        nonlinear model is n / (n - 1).
+        nonlinear model is n / (n - 1).  In all of them n counts the rows that are predicted perfectly, as R's nobs does
+        (Stata leaves these out first), and k the parameters that are free.
     """
 
     options: ClassVar[tuple[str, ...]] = ("convention",)

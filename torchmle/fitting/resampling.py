@@ -150,20 +150,43 @@ def simulated(fit: Fit, distribution: Any, reps: int, seed: Any = None) -> Repli
     Raises
     ------
     ValueError
-        Censored times, whose censoring is no part of the model.
+        Censored times, whose censoring is no part of the model; sampling weights; frequencies that are not whole numbers.
     """
     model = fit.model
-    event = model.rows.get("event")
-    if event is not None and not bool((event == 1).all()):
-        raise ValueError("kind='parametric' would need a model of the censoring; use kind='case'")
+    times = _times(model)
+    each = np.concatenate([np.flatnonzero(times > drawn) for drawn in range(int(times.max()))])
+    rows = model.rows if len(each) == model.rows.n else model.rows.take(each)
+    rows = (
+        rows.with_columns(freq_weights=torch.ones_like(rows.freq_weights)) if "freq_weights" in rows.columns else rows
+    )
     values, failures = np.empty((reps, len(model.layout.names))), Counter[str]()
     for i, sequence in enumerate(np.random.SeedSequence(seed).spawn(reps)):
-        drawn = np.asarray(distribution.rvs(size=model.rows.n, random_state=np.random.default_rng(sequence)), float)
+        random = np.random.default_rng(sequence)
+        drawn = [distribution.rvs(size=model.rows.n, random_state=random) for _ in range(int(times.max()))]
+        y = np.concatenate([np.asarray(row, float)[times > at] for at, row in enumerate(drawn)])
         other = fresh_copy(model)
-        other._rows = other.prepare(model.rows.with_response(torch.from_numpy(drawn).to(model.rows.y)))
+        other._rows = other.prepare(rows.with_response(torch.from_numpy(y).to(rows.y)))
         values[i], reason = estimate(fit, other)
         failures.update([reason] if reason else [])
     return Replicates(values, dict(failures))
+
+
+def _times(model: LikelihoodModel) -> Array:
+    """How many responses of each row are drawn, (n,)."""
+    event, weights = model.rows.get("event"), model.rows.get("freq_weights")
+    if event is not None and not bool((event == 1).all()):
+        raise ValueError("kind='parametric' would need a model of the censoring; use kind='case'")
+    if "sampling_weights" in model.rows.columns:
+        raise ValueError(
+            "kind='parametric' draws responses from the model, which under sampling weights is that of the population, not of "
+            "the sample; use kind='case' or 'cluster'"
+        )
+    times = np.ones(model.rows.n) if weights is None else weights.double().cpu().numpy()
+    if not (times == np.floor(times)).all():
+        raise ValueError(
+            "kind='parametric' draws a row as often as it counts, which must be a whole number; use kind='case'"
+        )
+    return times
 
 
 def refit(fit: Fit, weights: Array) -> tuple[Array, str]:

@@ -272,8 +272,8 @@ def _check(results: Results, names: Sequence[str]) -> None:
         raise ValueError(f"there is no parameter {unknown[0]!r}; the parameters are {', '.join(results.names)}")
     if results.fit.coordinates.spanned:
         raise ValueError("columns that share an effect (rank='pinv') have no profiles of their own")
-    if results.covariance_is_robust:
-        raise ValueError(
-            f"the standard errors are robust (cov_type={results.cov_type!r}), so the likelihood is not trusted, and profile "
-            "intervals are made of it; use method='wald', or with_covariance('nonrobust') first"
+    if results.distrust:
+        instead = (
+            "" if "sampling_weights" in results.model.given_arguments else ", or with_covariance('nonrobust') first"
         )
+        raise ValueError(f"{results.distrust}, and profile intervals are made of it; use method='wald'{instead}")

@@ -96,7 +96,7 @@ class DiscreteResults(Results):
 
     @cached_property
     def _overall(self) -> OverallTest:
-        if not self.covariance_is_robust and self.allows_constant_only:
+        if not self.distrust and self.allows_constant_only:
             return OverallTest("LR", self.llr, self.llr_df, self.llr_pvalue)
         return overall_wald(self) or OverallTest("Wald", math.nan, 0.0, math.nan)
 

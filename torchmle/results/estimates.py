@@ -30,7 +30,7 @@ class Estimates:
     `Results` adds statistics of the fit, predictions, tests, tables and files.
     """
 
-    saved: tuple[str, ...] = ("llf", "k_constant", "_overall")
+    saved: tuple[str, ...] = ("llf", "k_constant", "_overall", "_main_constant")
     default_use_t = False
     estimates_dispersion = False  # whether `scale` is estimated beside the likelihood
 
@@ -253,6 +253,15 @@ class Estimates:
     @property
     def covariance_is_robust(self) -> bool:
         return self.covariance is not None and self.covariance.robust
+
+    @property
+    def distrust(self) -> str:
+        """Why ratios of this likelihood have no distribution that is known; empty where they have."""
+        if "sampling_weights" in self.model.given_arguments:
+            return "under sampling weights the log-likelihood is a weighted one"
+        if self.covariance_is_robust:
+            return f"the standard errors are robust (cov_type={self.cov_type!r}), so the likelihood is not trusted"
+        return ""
 
     @property
     def method(self) -> str:

@@ -31,6 +31,11 @@ class Hypotheses:
         return wald.wald_test(self, r_matrix, cov_p, invcov, use_f=True)
 
     @cached_property
+    def _main_constant(self: Any) -> tuple[int | None, list[float] | None]:
+        """Where the constant is in the main design."""
+        return overall.main_constant(self)
+
+    @cached_property
     def _overall(self: Any) -> overall.OverallTest | None:
         """Wald's test of all slopes under robust standard errors; None where another is shown."""
         wanted = self.covariance_is_robust and self.fit.inverse.definite and not hasattr(self, "fvalue")

@@ -64,8 +64,7 @@ def _refuse_untrusted(results: Results, force: bool) -> None:
             "a quasi-likelihood is no probability, so its ratio has no chi-squared distribution; use wald_test or "
             "score_test, or force=True"
         )
-    if results.covariance_is_robust:
+    if results.distrust:
         raise ValueError(
-            f"the standard errors are robust (cov_type={results.cov_type!r}), so the likelihood is not trusted and its "
-            "ratio has no chi-squared distribution; use wald_test, or force=True"
+            f"{results.distrust}, and its ratio has no chi-squared distribution; use wald_test, or force=True"
         )

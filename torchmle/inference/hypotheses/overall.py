@@ -35,8 +35,8 @@ def slopes(results: Results) -> Array:
     predictors = main_coefficients(results.model)
     if not predictors:
         return np.zeros((0, len(results.names)))
-    at, spanned = _constant(results)
-    return np.vstack([_slopes(results, entries, at, spanned) for entries in predictors])
+    at, weights = results._main_constant
+    return np.vstack([_slopes(results, entries, at, weights) for entries in predictors])
 
 
 def main_coefficients(model: Any) -> list[list[int]]:
@@ -56,31 +56,27 @@ def _sharing(model: Any, name: str) -> set[str]:
     return set(model.every_design({name: None})) if hasattr(model, "every_design") else set()
 
 
-def _constant(results: Results) -> tuple[int | None, bool]:
-    """Place of the constant among the columns of the main design, and whether instead they add up to one."""
+def main_constant(results: Results) -> tuple[int | None, list[float] | None]:
+    """Place of the constant among the columns of the main design, or the weights with which they add up to one."""
     model: Any = results.model
     name, known = model.predictors()[0], getattr(model, "intercepts", None)
-    has_design = model.has_rows and name in model.rows.x
-    if known is not None:
-        at = known.get(name)
-    else:
-        at = intercept_column(model.rows.x[name], model.rows.group) if has_design else None
+    if name not in model.rows.x:
+        return None, None
+    at = intercept_column(model.rows.x[name], model.rows.group) if known is None else known.get(name)
     if at is not None:
-        return at, False
-    if hasattr(model, "every_design"):
-        return None, bool(results.k_constant)
-    return None, has_design and spans_constant(model.rows, name)
+        return at, None
+    spanned = results.k_constant if hasattr(model, "every_design") else spans_constant(model.rows, name)
+    return None, constant_weights(model.rows, name).tolist() if spanned else None
 
 
-def _slopes(results: Results, entries: list[int], at: int | None, spanned: bool) -> Array:
+def _slopes(results: Results, entries: list[int], at: int | None, weights: list[float] | None) -> Array:
     """The rows of one predictor."""
     k = len(results.names)
     held = results._dropped | results.fixed | results._reported_entries(results.fit.coordinates.tied)
     free = [entry for j, entry in enumerate(entries) if not held[entry] and j != at]
-    if not spanned or not free:
+    if weights is None or not free:
         return np.eye(k)[free]
-    weights = constant_weights(results.model.rows, results.model.predictors()[0])
-    along = weights.numpy()[[entry - entries[0] for entry in free]]
+    along = np.array([weights[entry - entries[0]] for entry in free])
     contrasts = np.zeros((len(free) - 1, k))
     contrasts[:, free] = np.linalg.svd(along[None])[2][1:]
     return contrasts

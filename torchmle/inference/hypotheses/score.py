@@ -144,7 +144,9 @@ def _moments(
 ) -> tuple[Tensor, Tensor, Tensor | None]:
     """Score in z, inverse information, and covariance of the wider estimates (at the dispersion, if not robust)."""
     _, score, hessian = null.model.sums(null.z, 2)
-    kind = results.covariance if cov_type is None else choose(cov_type, cov_kwds).bind(null.model)[1]  # type: ignore[union-attr]
+    kind = results.covariance
+    if cov_type is not None or kind is None:
+        kind = choose(cov_type or "nonrobust", cov_kwds).bind(null.model)[1]  # type: ignore[union-attr]
     fit = _fit(null, null.wide, results, score, hessian)
     if isinstance(kind, OPG):
         fit = _inverted(fit, meat(fit), invert_information)
