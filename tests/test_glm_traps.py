@@ -409,6 +409,28 @@ def test_likelihood_ratio_where_the_dispersion_is_estimated(name):
     assert restricted.lr_test(full) == test
 
 
+def test_likelihood_ratio_of_a_dispersion_that_was_asked_for(df):
+    """R: anova(glm(yp ~ x, quasipoisson), glm(yp ~ x + z, quasipoisson), test = "LRT"), over the dispersion of the second.
+
+    Two Pearson dispersions have no likelihoods to be compared by: twice the difference may be negative.
+    """
+    full, small = (glm(formula, df, F.Poisson(), {"scale": "X2"}) for formula in ("yp ~ x + z", "yp ~ x"))
+    with pytest.raises(ValueError, match="quasi-likelihood"):
+        full.lr_test(small)
+    for test in (full.lr_test(small, force=True), full.lr_test("z = 0", force=True)):
+        assert test.statistic == pytest.approx(0.1212085725657333, rel=1e-9) and test.df_diff == 1
+    full, small = (glm(formula, df, GAMMA, {"scale": 2.0}) for formula in ("yg ~ x + z", "yg ~ x"))
+    assert full.lr_test(small).statistic == pytest.approx(2 * (full.llf - small.llf), rel=1e-8)
+
+
+def test_likelihood_ratio_of_normal_responses_with_any_link(df):
+    """R: 2 (logLik(b) - logLik(a)) of glm(exp(yn / 2) ~ x, gaussian("log")) and with + z: each at its own dispersion."""
+    formulas = ("np.exp(yn / 2) ~ x + z", "np.exp(yn / 2) ~ x")
+    full, small = (glm(formula, df, F.Gaussian(L.Log())) for formula in formulas)
+    assert full.lr_test(small).statistic == pytest.approx(9.499743863325449, rel=1e-8)
+    assert full.lr_test("z = 0").statistic == pytest.approx(9.499743863325449, rel=1e-8)
+
+
 @pytest.mark.filterwarnings("ignore::torchmle.errors.DomainWarning")
 def test_no_start_no_standard_errors():
     frame = pd.DataFrame(

@@ -200,6 +200,21 @@ def test_a_dispersion_at_its_boundary(df):
     assert ratio.df_diff == other.df_diff == 1 and ratio.statistic == pytest.approx(other.statistic, abs=1e-6)
 
 
+def test_a_value_of_a_dispersion_at_its_boundary():
+    """Twice the fall from alpha = 0, Poisson's maximum, to the best of alpha = 0.2."""
+    rng = np.random.default_rng(0)
+    some = pd.DataFrame({"x": rng.normal(size=80), "y": rng.binomial(8, 0.5, 80)})
+    with pytest.warns(tm.errors.BoundaryWarning):
+        res = tm.NegativeBinomial.from_formula("y ~ x", some).fit(disp=False)
+    family = tm.families.NegativeBinomial(alpha=0.2)
+    held = tm.GLM.from_formula("y ~ x", some, family=family).fit()
+    poisson = tm.Poisson.from_formula("y ~ x", some).fit(disp=False)
+    ratio = res.lr_test("alpha = 0.2")
+    assert ratio.statistic == pytest.approx(2 * (poisson.llf - held.llf), rel=1e-8) and ratio.df_diff == 1
+    beside = res.lr_test("alpha = 0.2, x = 0")
+    assert beside.df_diff == 2 and beside.statistic > ratio.statistic
+
+
 class Own(tm.GenericLikelihoodModel):
     def loglikeobs(self, params):
         eta = self.exog @ params

@@ -188,3 +188,51 @@ def test_columns_are_named_before_anything_else_is_said(df):
     with pytest.warns() as caught:
         tm.Poisson.from_formula("count ~ x + double + w", df).fit(maxiter=1)
     assert [warning.category for warning in caught] == [RankWarning, ConvergenceWarning]
+
+
+def named(res, column):
+    """The label of a column's coefficient, of the last category where there are several."""
+    return [label for label in res.names if label == column or label.endswith(f"_{column}")][-1]
+
+
+@EVERY
+def test_hypotheses_about_shared_effects_are_those_of_the_reduced_model(df, name):
+    """``x + 2 double`` is the coefficient of x without its double: the data determine it, and each alone by least norm."""
+    shared, reduced = fitted(df, name, "x + double + w", rank="pinv"), fitted(df, name, "x + w")
+    x, double, w = (named(shared, column) for column in ("x", "double", "w"))
+    for test in ("lr_test", "score_test", "wald_test"):
+        one, other = getattr(shared, test), getattr(reduced, test)
+        assert one(f"{x} + 2*{double} = 0.3").statistic == pytest.approx(other(f"{x} = 0.3").statistic, rel=1e-6)
+        assert one(f"{w} = 0.1, {x} + 2*{double} = 0").statistic == pytest.approx(
+            other(f"{w} = 0.1, {x} = 0").statistic, rel=1e-6
+        )
+    ours, theirs = (np.asarray(res.conf_int(method="profile")) for res in (shared, reduced))
+    at, there = ours[shared.names.index(w)], theirs[reduced.names.index(w)]
+    np.testing.assert_allclose(at, there, rtol=1e-8)
+    whole = 5 * ours[shared.names.index(x)]  # the shortest vector has a fifth of it in x and two in its double
+    np.testing.assert_allclose(whole, theirs[reduced.names.index(x)], rtol=1e-7)
+
+
+@EVERY
+def test_hypotheses_beside_a_column_left_out_leave_it_out(df, name):
+    """Under ``x = 0.3`` its double is no combination of the others any more, but the model has no place for it."""
+    res, reduced = fitted(df, name, "x + double + w"), fitted(df, name, "x + w")
+    hypothesis, about_double = f"{named(reduced, 'x')} = 0.3", f"{named(res, 'double')} = 0"
+    for test in ("lr_test", "score_test", "wald_test"):
+        found, expected = getattr(res, test)(hypothesis), getattr(reduced, test)(hypothesis)
+        assert found.statistic == pytest.approx(expected.statistic, rel=1e-6)
+        assert found.pvalue == pytest.approx(expected.pvalue, rel=1e-5)
+    for test in (res.lr_test, res.score_test):
+        with pytest.raises(ValueError, match="nothing to test; left out, as linear combinations.*double"):
+            test(about_double)
+    with pytest.raises(ValueError, match="double' has no profile"):
+        res.profile_likelihood(named(res, "double"))
+
+
+def test_constraints_about_shared_effects(df):
+    res = fitted(df, "poisson", "x + double + w", rank="pinv", constraints="x + 2*double = 0.3")
+    held = fitted(df, "poisson", "x + w", fix={"x": 0.3})
+    assert res.llf == pytest.approx(held.llf, rel=1e-12)
+    np.testing.assert_allclose(res.params, [*held.params[["Intercept"]], 0.06, 0.12, held.params["w"]], rtol=1e-7)
+    np.testing.assert_allclose(res.bse, [held.bse["Intercept"], 0, 0, held.bse["w"]], rtol=1e-7, atol=1e-12)
+    assert res.df_resid == held.df_resid

@@ -149,7 +149,8 @@ def beginning(
     start = chosen.phi(z) if given or not chosen.tied else nearest(objective, z)
     if _singular(objective, start):
         aliased = [index for index in model.aliased() if index not in restrictions.all_held]
-        spoken_of = [index for index in aliased if bool((restrictions.matrix[:, index] != 0).any())]
+        told = restrictions.matrix[:, aliased].any(0) if restrictions.rank != "pinv" else torch.zeros(len(aliased))
+        spoken_of = [index for index, equation in zip(aliased, told, strict=True) if bool(equation)]
         dropped = tuple(index for index in aliased if index not in spoken_of)
         if dropped:
             objective = Objective(model, _without(model, restrictions, z, dropped, coordinates))

@@ -126,6 +126,11 @@ def profile_likelihood(
     known = [label for label, held in zip(results.names, results.fixed | results._dropped, strict=True) if not held]
     wanted = known if name is None else [name] if isinstance(name, str) else list(name)
     _check(results, wanted)
+    gone = [label for label in wanted if label not in known]
+    if gone:
+        raise ValueError(
+            f"{gone[0]!r} has no profile: it was held at a value, or left out as a linear combination of other columns"
+        )
     return ProfileLikelihood(results, tuple(_curve(results, label, points, alpha) for label in wanted))
 
 
@@ -270,8 +275,6 @@ def _check(results: Results, names: Sequence[str]) -> None:
     unknown = [name for name in names if name not in results.names]
     if unknown:
         raise ValueError(f"there is no parameter {unknown[0]!r}; the parameters are {', '.join(results.names)}")
-    if results.fit.coordinates.spanned:
-        raise ValueError("columns that share an effect (rank='pinv') have no profiles of their own")
     if results.distrust:
         instead = (
             "" if "sampling_weights" in results.model.given_arguments else ", or with_covariance('nonrobust') first"

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from ..fitting.constraints import in_theta
 from ..fitting.coordinates import Coordinates, hold, restrict
+from ..fitting.maximum import null_directions
 from ..fitting.objective import Objective
 from ..optim import Status, maximize
 from ..transforms import Transform
@@ -70,11 +71,15 @@ def as_told(
     """Coordinates in which what the user fixed and tied, what collinearity took out and some entries of theta are held."""
     fit = results.fit
     coordinates = hold(results.model.coordinates, {**_held_values(results), **held}, fit.coordinates.dropped, boundary)
-    told = fit.settings.get("constraints")
-    if told is None:
-        return coordinates
-    matrix, values = in_theta(results.model.layout, told)
-    return restrict(coordinates, matrix, torch.tensor(values, dtype=torch.float64))
+    told, rows = fit.settings.get("constraints"), []
+    values: list[float] = []
+    if told is not None:
+        matrix, values = in_theta(results.model.layout, told)
+        rows.append(matrix)
+    if fit.coordinates.spanned:  # the shortest of all parameters with the same linear predictors
+        rows.append(null_directions(results.model, fit.z, fit.coordinates.spanned))
+        values = [*values, *[0.0] * len(fit.coordinates.spanned)]
+    return restrict(coordinates, torch.cat(rows), torch.tensor(values, dtype=torch.float64)) if rows else coordinates
 
 
 def _held_values(results: Results) -> dict[int, float]:

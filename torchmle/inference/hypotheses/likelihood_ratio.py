@@ -39,7 +39,8 @@ def lr_test(results: Results, other: Any, force: bool = False) -> LikelihoodRati
     """
     if not hasattr(other, "k_free"):
         _refuse_untrusted(results, force)
-        return _ratio(results, fitted_under(results, other), equations(results, other)[1])
+        count = equations(results, other)[1]
+        return _ratio(results, fitted_under(results, other), count)
     if results.nobs != other.nobs:
         raise ValueError(f"the models have {results.nobs:g} and {other.nobs:g} observations; they must share the rows")
     full, restricted = (results, other) if results.k_free >= other.k_free else (other, results)

@@ -7,15 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ...fitting.constraints import LinearConstraints, in_theta
 from ...fitting.coordinates import Coordinates
 from ...fitting.equations import constraint
+from ...fitting.maximum import null_directions
 
 if TYPE_CHECKING:
     from ...results import Results
 
+Array = NDArray[np.float64]
 OPENING, CLOSING = "([{", ")]}"
 
 
@@ -57,20 +60,27 @@ def equations(results: Results, hypothesis: Any) -> tuple[Tensor, int]:
     Raises
     ------
     ValueError
-        In none: the hypothesis says nothing, or speaks of what is held.
+        In none: the hypothesis says nothing, or speaks of what is held or was left out.
     """
     layout, coordinates = results.model.layout, results.fit.coordinates
     r, q = constraint(list(layout.names), hypothesis)
     told = in_theta(layout, LinearConstraints(r, q[:, None], layout.names))[0]
     rows = in_z(coordinates, told)
-    free = told if coordinates.basis is None else rows @ coordinates.basis
-    length = (told if coordinates.basis is None else rows).norm(dim=1, keepdim=True)
+    free = rows if coordinates.basis is None else rows @ torch.cat([coordinates.basis, _boundary(coordinates)], 1)
+    length = rows.norm(dim=1, keepdim=True)
     count = int(torch.linalg.matrix_rank(free / torch.where(length > 0, length, 1.0), atol=1e-10))
     if count == 0:
+        gone = [name for name in _left_out(results) if r[:, layout.names.index(name)].any()]
         raise ValueError(
             f"the hypothesis {hypothesis!r} leaves free what the fit leaves free: there is nothing to test"
+            + (f"; left out, as linear combinations of other columns: {', '.join(gone)}" if gone else "")
         )
     return rows, count
+
+
+def _boundary(coordinates: Coordinates) -> Tensor:
+    """Directions in z, as columns, of what came out at the boundary of its range and is free for all that."""
+    return torch.eye(len(coordinates.origin), dtype=torch.float64)[:, list(coordinates.boundary)]
 
 
 def in_z(coordinates: Coordinates, rows: Tensor) -> Tensor:
@@ -107,7 +117,8 @@ def fitted_under(results: Results, hypothesis: Any) -> Results:
         r, q = np.vstack([said.coefs, r]), np.concatenate([said.constants[:, 0], q])
     told = {name: value for name, value in results.fit.settings.items() if name == "scale"}
     if results.fit.coordinates.spanned:
-        told["rank"] = "pinv"
+        shortest = _of_the_shortest(results)
+        r, q = np.vstack([r, shortest]), np.concatenate([q, np.zeros(len(shortest))])
     if not hasattr(model, "eta_derivatives"):  # starts of free-standing parameters know little of any equation
         told |= {"start_params": results._finite_params}
     if model.likelihood_of_params:  # by differences, perhaps
@@ -115,9 +126,24 @@ def fitted_under(results: Results, hypothesis: Any) -> Results:
     return model.fit(constraints=(r, q), fix=_held(results), cov_type=None, disp=False, **told)
 
 
+def _of_the_shortest(results: Results) -> Array:
+    """Equations ``R params = 0`` that of all parameters with the same linear predictors the shortest obey (rank="pinv")."""
+    told = null_directions(results.model, results.fit.z, results.fit.coordinates.spanned).numpy()
+    found = np.zeros((len(told), len(results.names)))
+    for block in results.model.layout.blocks:
+        if block.is_identity:  # coefficients, which alone have columns
+            found[:, block.reported] = told[:, block.reals]
+    return found
+
+
+def _left_out(results: Results) -> list[str]:
+    """Coefficients of columns that collinearity took out."""
+    return [name for name, dropped in zip(results.names, results._dropped, strict=True) if dropped]
+
+
 def _held(results: Results) -> dict[str, Any]:
-    """What the fit was told to hold, by name; a parameter of several values as a whole."""
-    model, held = results.model, {}
+    """What the fit was told to hold, and columns it left out, by name; a parameter of several values as a whole."""
+    model, held = results.model, dict.fromkeys(_left_out(results), 0.0)
     entries = [index for index in results.fit.coordinates.fixed if index not in results.fit.coordinates.infinite]
     values = model.layout.values(results.fit.theta)
     for block in model.layout.blocks:

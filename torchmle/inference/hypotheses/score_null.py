@@ -62,7 +62,8 @@ def null_of(results: Results, exog_extra: Any, params: Any, count: int | None, r
     if params is not None:
         return _given(results, params, count, r_matrix)
     if r_matrix is not None:
-        return _within(results, r_matrix) if constrained else _of_constraints(fitted_under(results, r_matrix))
+        inside = constrained or bool(results.fit.coordinates.dropped)
+        return _within(results, r_matrix) if inside else _of_constraints(fitted_under(results, r_matrix))
     if constrained:
         return _of_constraints(results)
     raise ValueError("score_test needs a hypothesis: r_matrix, exog_extra, params_constrained, or a constrained fit")
@@ -76,9 +77,9 @@ def _wide(results: Results) -> Coordinates:
 
 
 def _within(results: Results, r_matrix: Any) -> Null:
-    """The estimate under linear equations, seen from what a constrained fit leaves free."""
-    narrow, wide = fitted_under(results, r_matrix).fit, results.fit.coordinates
+    """The estimate under linear equations, seen from what a fit leaves free that is constrained or lacks columns."""
     rows, count = equations(results, r_matrix)
+    narrow, wide = fitted_under(results, r_matrix).fit, results.fit.coordinates
     return Null(narrow.model, narrow.z, wide, rows, count)
 
 

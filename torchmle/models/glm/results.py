@@ -125,15 +125,19 @@ class GLMResults(PartialPlots, Results):
         return self.model.loglike(self._with_zeros(), self.scale if scale is None else scale)
 
     def twice_log_ratio(self, restricted: Results) -> float:
-        """Twice the log of the ratio of likelihoods to a restricted model's, both at this model's dispersion.
+        """Twice the log of the ratio of likelihoods to a restricted model's.
 
-        An estimated dispersion is that of Pearson's chi-squared, no maximum of a likelihood, so two of them have nothing to
-        be compared by; this is the fall in the scaled deviance, as R's ``anova(test="LRT")``.
+        Of normal responses each at the dispersion that its likelihood is highest at, ``n log(D_0 / D_1)``.  Any other estimated
+        dispersion is that of Pearson's chi-squared, no maximum of a likelihood, so two of them have nothing to be compared by;
+        this is the fall in the deviance over the dispersion of this model, as R's ``anova(test="LRT")``.
         """
-        moments = self.family.estimates_scale and not isinstance(self.family, Gaussian)  # whose maximum is known
-        if moments and isinstance(restricted, GLMResults):
-            return (restricted.deviance - self.deviance) / self.scale
-        return super().twice_log_ratio(restricted)
+        known = not self.family.estimates_scale and float(self.scale) == 1.0
+        if known or not isinstance(restricted, GLMResults):
+            return super().twice_log_ratio(restricted)
+        if isinstance(self.family, Gaussian) and not isinstance(self.fit.settings.get("scale"), float):
+            with np.errstate(divide="ignore"):
+                return float(self.fit.nobs * np.log(restricted.deviance / self.deviance))
+        return (restricted.deviance - self.deviance) / self.scale
 
     @property
     def bic_llf(self) -> float:
