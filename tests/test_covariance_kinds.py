@@ -11,10 +11,14 @@ from problems import BY_NAME, fitted
 from reference.corpus import frame
 
 import torchmle as tm
+from torchmle.covariance.kernels import lag_weights
 
 R_DESIGN = json.loads((Path(__file__).parent / "reference" / "design.json").read_text())
 SANDWICH = json.loads((Path(__file__).parent / "reference" / "sandwich.json").read_text())
 CLOSED = 1e-10
+GAPS = [0.120770451774, 0.130333759465]
+HOLE_NW = [0.119382733585, 0.125639189050]
+HOLE_SCC = [0.251621063277, 0.022502898124]
 TRUNCATED = 2e-6  # kernHAC leaves out lags whose weight is below 1e-7
 
 
@@ -126,6 +130,68 @@ def test_panels_as_in_r(panel, shuffled):
     options = {"time": "year", "maxlags": 3, "use_correction": False}
     res = model.fit(cov_type="hac-groupsum", cov_kwds=options)
     assert deviation(res.cov_params(), SANDWICH["petersen Driscoll-Kraay"]) < CLOSED
+
+
+def years(*left_out):
+    """Eight firms over seven years, without some (firm, year)."""
+    df = pd.DataFrame([(firm, year) for firm in range(8) for year in range(2000, 2007)], columns=["firm", "year"])
+    t = df["year"] - 2000
+    df["x"] = np.cos(3 * df["firm"] + t**2)
+    df["y"] = df["x"] + np.sin(df["firm"] * t) + 0.3 * t
+    gone = [(firm, year) in left_out for firm, year in zip(df["firm"], df["year"], strict=True)]
+    return df[~np.array(gone)].sample(frac=1, random_state=2)
+
+
+def panel_errors(df, cov_type="hac-panel", **options):
+    columns = {"groups": "firm", "time": "year"} if cov_type == "hac-panel" else {"time": "year"}
+    kwds = {**columns, "maxlags": 2, "use_correction": False, **options}
+    return tm.OLS.from_formula("y ~ x", df).fit(cov_type=cov_type, cov_kwds=kwds)
+
+
+def test_lags_of_a_panel_with_gaps_are_differences_of_time():
+    """R 4.2.2, plm: vcovNW(plm(y ~ x, index = c("firm", "yr"), model = "pooling"), maxlag = 2); sandwich::vcovPL the same.
+
+    Two firms lack two years; then all lack one, which in R is not there and here counts among whole numbers.
+    """
+    gaps = years(*[(firm, year) for firm in (1, 4) for year in (2003, 2004)])
+    for df in (
+        gaps,
+        gaps.assign(year=gaps["year"].map("in {}".format)),
+        gaps.assign(year=pd.Categorical(gaps["year"])),
+    ):
+        np.testing.assert_allclose(panel_errors(df).bse, GAPS, rtol=1e-9)
+    hole = years(*[(firm, 2003) for firm in range(8)])
+    for cov_type, theirs in (("hac-panel", HOLE_NW), ("hac-groupsum", HOLE_SCC)):
+        np.testing.assert_allclose(panel_errors(hole, cov_type, convention="R").bse, theirs, rtol=1e-9)
+        whole = panel_errors(hole, cov_type).bse
+        assert np.abs(whole / theirs - 1).max() > 1e-2
+        np.testing.assert_allclose(panel_errors(hole.astype({"year": float}), cov_type).bse, whole, rtol=1e-12)
+
+
+@pytest.mark.parametrize("kernel", ["bartlett", "parzen", "qs"])
+def test_panel_by_its_double_sum(kernel):
+    """``sum_ij k(|t_i - t_j|) s_i s_j'`` over pairs of one firm; two rows of one firm and year are at lag 0."""
+    df = years((0, 2002), (3, 2004), (3, 2005))
+    df = pd.concat([df, df.iloc[:4].assign(y=1.0)], ignore_index=True)
+    res = panel_errors(df, kernel=kernel)
+    x = sm.add_constant(df[["x"]].to_numpy())
+    scores, inverse = x * np.asarray(res.resid)[:, None], np.linalg.inv(x.T @ x)
+    apart = np.abs(df["year"].to_numpy()[:, None] - df["year"].to_numpy())
+    weights = lag_weights(kernel, 2, 7)
+    weights = np.append(weights, np.zeros(7))[apart] * (df["firm"].to_numpy()[:, None] == df["firm"].to_numpy())
+    assert deviation(res.cov_params(), inverse @ scores.T @ weights @ scores @ inverse) < CLOSED
+
+
+def test_lags_of_a_panel_by_rule_go_by_its_periods():
+    """As Stata's xtscc: floor(4 (T / 100)^(2/9)), of T periods, not of all rows; an automatic choice there is not."""
+    df = years()
+    for cov_type in ("hac-panel", "hac-groupsum"):
+        by_rule, two = (panel_errors(df, cov_type, maxlags=lags) for lags in ("rule", 2))
+        assert deviation(by_rule.cov_params(), two.cov_params()) < CLOSED
+    with pytest.raises(ValueError, match="for one series, not for a panel"):
+        panel_errors(df, maxlags="newey-west")
+    with pytest.raises(ValueError, match="number the periods"):
+        panel_errors(df.assign(year=df["year"] * 10**6))
 
 
 def test_two_ways_as_in_r(panel):

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ..likelihood import LikelihoodModel
 
 
+MOST_PERIODS = 10**6
+
+
 @dataclass(frozen=True, kw_only=True)
 class HAC(Covariance):
     """Robust to heteroscedasticity and autocorrelation, rows in time order (Newey and West 1987).
@@ -101,7 +104,9 @@ class PanelHAC(HAC):
     groups : column name or array, optional
         Which series a row belongs to; rows of a series in time order, unless `time` says it.
     time : column name or array, optional
-        Without `groups`, a new series begins wherever time goes back.
+        Lags are differences of whole numbers, so that a period without a row counts; of other labels, and of all by
+        convention "R", differences of their places among all that occur.  Scores of one series and period are added.
+        Without `groups` a new series begins wherever time goes back.
     use_correction : {False, "hac", "cluster"}
         ``n / (n - k)``, or that of clusters, G / (G - 1) (n - 1) / (n - k).
     df_correction : bool
@@ -128,22 +133,49 @@ class PanelHAC(HAC):
             raise ValueError("either time or groups needs to be given: cov_kwds={'groups': ..., 'maxlags': ...}")
 
     def estimate(self, fit: Fit) -> Estimate:
+        series, periods = self._places()
+        span = int(periods.max()) + 1
+        if span > MOST_PERIODS:
+            raise ValueError(f"time runs over {span:,} periods between whole numbers; number the periods 0, 1, 2, ...")
+        cells, where = torch.as_tensor(series * 2 * span + periods).unique(return_inverse=True)
         scores = fit.model.scores(fit.z)
-        order, panels = self._panels()
-        weights = lag_weights(self.kernel, self._lags(fit, scores), len(scores))
-        filling = autocovariances(scores[order], weights, panels[order])
-        count = int(panels.max()) + 1
-        note = f"Standard Errors are robust to cluster correlation (HAC-Panel); {count} series"
-        return self._estimate(fit, filling * self._factor(fit, count), note, self._df(count))
+        sums = scores.new_zeros(len(cells), scores.shape[1]).index_add_(0, where, scores)
+        weights = lag_weights(self.kernel, self._lags_over(fit, sums, cells, span), span)
+        filling = autocovariances(sums, weights, cells)
+        count, df, note = self._told(series)
+        return self._estimate(fit, filling * self._factor(fit, count), note, self._df(df))
 
-    def _panels(self) -> tuple[Tensor, Tensor]:
-        """Rows series by series in time order, and the series of each row."""
+    def _told(self, series: np.ndarray) -> tuple[int, int, str]:
+        """What is counted for the factor and for the degrees of freedom, and the note."""
+        count = int(series.max()) + 1
+        return count, count, f"Standard Errors are robust to cluster correlation (HAC-Panel); {count} series"
+
+    def _lags_over(self, fit: Fit, sums: Tensor, cells: Tensor, span: int) -> float:
+        if self.maxlags == "newey-west":
+            raise ValueError("maxlags='newey-west' is defined for one series, not for a panel; use a number or 'rule'")
+        return chosen_lags(self.maxlags, self.kernel, sums.new_zeros(span, 1), None)
+
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        """The series of each row, and its period: the time where both are given, else its position."""
         if self.groups is None:
-            runs = np.concatenate([[0], np.cumsum(self.time[1:] < self.time[:-1])])
-            return torch.arange(len(runs)), torch.as_tensor(runs)
-        codes = np.unique(self.groups, return_inverse=True)[1].reshape(-1)
-        keys = (codes,) if self.time is None else (np.unique(self.time, return_inverse=True)[1].reshape(-1), codes)
-        return torch.as_tensor(np.lexsort(keys)), torch.as_tensor(codes)
+            series = np.concatenate([[0], np.cumsum(self.time[1:] < self.time[:-1])])
+        else:
+            series = np.unique(self.groups, return_inverse=True)[1].reshape(-1)
+            if self.time is not None:
+                return series, self._periods()
+        order = np.argsort(series, kind="stable")
+        first = np.searchsorted(series[order], series)
+        position = np.empty(len(series), dtype=np.int64)
+        position[order] = np.arange(len(series))
+        return series, position - first
+
+    def _periods(self) -> np.ndarray:
+        """Periods from 0 on: whole numbers as they are, so that one without rows counts; other labels, and in R all, in order."""
+        levels, codes = np.unique(self.time, return_inverse=True)
+        whole = np.issubdtype(levels.dtype, np.number) and bool((levels == np.round(levels)).all())
+        if whole and self.convention != "R":
+            return np.asarray(self.time - levels[0], dtype=np.int64)
+        return codes.reshape(-1)
 
     def _df(self, count: int) -> float | None:
         return None if self.df_correction is False else float(count - 1)
@@ -163,7 +195,8 @@ class GroupsumHAC(PanelHAC):
     Attributes
     ----------
     time : column name or array
-        Whole numbers are taken as they are, so that a period without rows counts; other labels in their order.
+        Whole numbers are taken as they are, so that a period without rows counts; other labels, and all by convention "R",
+        in their order.
     """
 
     options: ClassVar[tuple[str, ...]] = (*HAC.options, "time", "df_correction")
@@ -174,18 +207,16 @@ class GroupsumHAC(PanelHAC):
         if self.time is None:
             raise KeyError(f"cov_type={self.name!r} needs cov_kwds={{'time': ..., 'maxlags': ...}}")
 
-    def estimate(self, fit: Fit) -> Estimate:
-        scores = fit.model.scores(fit.z)
-        periods, codes = np.unique(self.time, return_inverse=True)
-        codes = codes.reshape(-1)
-        if np.issubdtype(periods.dtype, np.integer):
-            codes = self.time - periods[0]
-        sums = scores.new_zeros(int(codes.max()) + 1, scores.shape[1])
-        sums.index_add_(0, torch.as_tensor(codes.astype(np.int64)), scores)
-        filling = autocovariances(sums, lag_weights(self.kernel, self._lags(fit, sums), len(sums)))
-        note = f"Driscoll and Kraay Standard Errors are robust to cluster correlation (HAC-Groupsum); {len(periods)} periods"
-        df = self._df(units(self.time))
-        return self._estimate(fit, filling * self._factor(fit, len(periods)), note, df)
+    def _places(self) -> tuple[np.ndarray, np.ndarray]:
+        return np.zeros(len(self.time), dtype=np.int64), self._periods()
+
+    def _lags_over(self, fit: Fit, sums: Tensor, cells: Tensor, span: int) -> float:
+        return self._lags(fit, sums.new_zeros(span, sums.shape[1]).index_copy(0, cells, sums))
+
+    def _told(self, series: np.ndarray) -> tuple[int, int, str]:
+        count = len(np.unique(self.time))
+        kind = "Driscoll and Kraay Standard Errors are robust to cluster correlation (HAC-Groupsum)"
+        return count, units(self.time), f"{kind}; {count} periods"
 
 
 def units(time: np.ndarray) -> int:

@@ -118,24 +118,28 @@ PLUG_IN = {
 MANY_LAGS = 200  # beyond which a Fourier transform is quicker than a product for each lag
 
 
-def autocovariances(series: Tensor, weights: Array, panels: Tensor | None = None) -> Tensor:
+def autocovariances(series: Tensor, weights: Array, places: Tensor | None = None) -> Tensor:
     """``sum_l w_l (Gamma_l + Gamma_l')`` with ``Gamma_l = sum_t s_t s_{t-l}'``, lag 0 once, (k, k).
 
     Parameters
     ----------
     series : Tensor
-        (n, k) in time order; with panels, one after the other.
-    panels : Tensor, optional
-        (n,) codes; products are taken within panels alone.
+        (n, k) in time order.
+    weights : ndarray
+        Of lags 0, 1, ...
+    places : Tensor, optional
+        (n,) increasing whole numbers whose differences are lags; without them rows are one apart.
     """
-    if panels is None and len(weights) > MANY_LAGS:
+    if places is None and len(weights) > MANY_LAGS:
         return _by_transform(series, weights)
     total = weights[0] * (series.T @ series)
-    for lag, weight in enumerate(weights[1 : len(series)], start=1):
-        later, earlier = series[lag:], series[:-lag]
-        if panels is not None:
-            same = panels[lag:] == panels[:-lag]
-            later, earlier = later[same], earlier[same]
+    for lag, weight in enumerate(weights[1:] if places is not None else weights[1 : len(series)], start=1):
+        if places is None:
+            later, earlier = series[lag:], series[:-lag]
+        else:
+            at = torch.searchsorted(places, places - lag)
+            met = places[at] == places - lag
+            later, earlier = series[met], series[at[met]]
         cross = later.T @ earlier
         total = total + weight * (cross + cross.T)
     return total
