@@ -318,3 +318,19 @@ def test_margins_of_what_is_fixed_come_without_warnings():
     frame = pd.DataFrame(np.random.default_rng(6).normal(size=(50, 3)), columns=["y", "a", "b"])
     margins = tm.OLS.from_formula("y ~ a + b", frame).fit(fix={"a": 0.3}).get_margeff()
     assert margins.margeff[0] == pytest.approx(0.3) and margins.margeff_se[0] == 0 and np.isnan(margins.tvalues[0])
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_held_value_far_from_where_the_search_starts(seed):
+    """Inverse Gaussian, log link: flat where means are large, as they are at the model's start with another slope of x."""
+    rng = np.random.default_rng(seed)
+    x, z = rng.normal(size=30), rng.uniform(-1, 1, 30)
+    df = pd.DataFrame({"x": 50 + x, "z": z, "off": x, "y": rng.wald(np.exp(0.7 + 0.4 * x - 0.5 * z), 4)})
+    family = tm.families.InverseGaussian(tm.families.links.Log())
+    model = tm.GLM.from_formula("y ~ x + z", df, family=family)
+    res, shifted = model.fit(), tm.GLM.from_formula("y ~ z", df, family=family, offset="off").fit()
+    expected = (shifted.deviance - res.deviance) / res.scale
+    for held in (model.fit(fix={"x": 1.0}), model.fit(constraints="x = 1")):
+        assert held.converged
+        assert (held.deviance - res.deviance) / res.scale == pytest.approx(expected, rel=1e-8)
+    assert res.lr_test("x = 1").statistic == pytest.approx(expected, rel=1e-8)

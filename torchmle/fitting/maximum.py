@@ -18,7 +18,7 @@ from ..optim import Optimum, Status
 from ..optim.verdict import well_conditioned
 from .bounded import within_bounds
 from .constraints import Restrictions
-from .coordinates import Coordinates, hold, restrict
+from .coordinates import Coordinates, fixed_entries, hold, restrict
 from .objective import Objective
 from .sampling import start_from_sample
 
@@ -83,6 +83,8 @@ def maximum(
         raise FitInterrupted("fit interrupted before its first iteration") from None
     if z is not None and optimum.status in LOST:
         objective, optimum = _from_the_data(model, (objective, optimum), lambda: solve(restrictions, None))
+    elif optimum.status in LOST and (len(restrictions.held) > len(model.fixed_values) or len(restrictions.matrix)):
+        objective, optimum = _from_the_free_maximum(model, (objective, optimum), restrictions, solve)
     if not restrictions.bounds:
         return objective, optimum
     return within_bounds(restrictions, objective, optimum, solve)
@@ -116,6 +118,28 @@ def _from_the_data(
             stacklevel=5,
         )
     return found
+
+
+def _from_the_free_maximum(
+    model: LikelihoodModel,
+    lost: tuple[Objective, Optimum],
+    restrictions: Restrictions,
+    solve: Callable[[Restrictions, Tensor | None], tuple[Objective, Optimum]],
+) -> tuple[Objective, Optimum]:
+    """What a restricted search that lost its way finds from the maximum without the restrictions, where that is higher.
+
+    The model's own start knows nothing of what is held, and may be far out under it, where a likelihood that is not concave
+    (inverse Gaussian, log link) is flat.
+    """
+    held = fixed_entries(model.layout, model.fixed_values)
+    objective, free = solve(
+        replace(restrictions, held=held, matrix=restrictions.matrix[:0], values=restrictions.values[:0]), None
+    )
+    if not free.converged:
+        return lost
+    near = nearest(lost[0], objective.coordinates.z(free.x))
+    found = solve(restrictions, lost[0].coordinates.z(near))
+    return found if found[1].converged and found[1].value >= lost[1].value else lost
 
 
 def _reached(model: LikelihoodModel, objective: Objective, optimum: Optimum | None) -> dict[str, float] | None:
