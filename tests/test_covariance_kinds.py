@@ -503,3 +503,27 @@ def test_the_factors_of_two_way_clusters_are_printed():
     factors = ", ".join(f"{g / (g - 1) * 299 / 298:.6g}" for g in (20, 10, pairs))
     text = " ".join(str(res.summary()).split())
     assert f"20 x 10 clusters, small-sample factors of statsmodels, {factors}; tests by" in text
+
+
+@pytest.mark.parametrize(
+    ("cov_type", "kwds", "said"),
+    [
+        ("HC1", {}, f"(HC1), small-sample factor {240 / 237:.6g}; tests by the normal distribution"),
+        ("HC1", {"convention": "stata"}, f"small-sample factor {240 / 239:.6g};"),
+        ("HC3", {}, "(HC3); tests by the normal distribution"),
+        ("HAC", {"maxlags": 2, "use_correction": True}, f"with small sample correction, {240 / 237:.6g}; tests by"),
+        (
+            "hac-panel",
+            {"maxlags": 2, "groups": "firm"},
+            f"40 series, 2 lags, small-sample factor {240 / 237:.6g}; tests by",
+        ),
+        (
+            "hac-groupsum",
+            {"maxlags": 2, "time": "year", "use_correction": False},
+            "8 periods, 2 lags, no small-sample factor;",
+        ),
+    ],
+)
+def test_a_summary_says_the_factor_and_what_tests_refer_to(cov_type, kwds, said):
+    res = fitted(BY_NAME["poisson"]).with_covariance(cov_type, kwds)
+    assert said in " ".join(str(res.summary()).split())

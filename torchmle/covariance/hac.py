@@ -73,13 +73,11 @@ class HAC(Covariance):
         lags = self._lags(fit, scores)
         filling = autocovariances(scores, lag_weights(self.kernel, lags, len(scores)))
         factor = per_degree(fit.nobs, fit.rank) if self.use_correction else 1.0
-        correction = "with" if self.use_correction else "without"
-        return self._estimate(
-            fit,
-            filling * factor,
-            "Standard Errors are heteroscedasticity and autocorrelation robust (HAC) using "
-            f"{lags:.6g} lags and {correction} small sample correction",
+        correction = (
+            f"with small sample correction, {factor:.6g}" if self.use_correction else "without small sample correction"
         )
+        kind = "Standard Errors are heteroscedasticity and autocorrelation robust (HAC)"
+        return self._estimate(fit, filling * factor, f"{kind} using {lags:.6g} lags and {correction}")
 
     def _lags(self, fit: Fit, scores: Tensor) -> float:
         if not isinstance(self.maxlags, str):
@@ -140,10 +138,12 @@ class PanelHAC(HAC):
         cells, where = torch.as_tensor(series * 2 * span + periods).unique(return_inverse=True)
         scores = fit.model.scores(fit.z)
         sums = scores.new_zeros(len(cells), scores.shape[1]).index_add_(0, where, scores)
-        weights = lag_weights(self.kernel, self._lags_over(fit, sums, cells, span), span)
-        filling = autocovariances(sums, weights, cells)
+        lags = self._lags_over(fit, sums, cells, span)
+        filling = autocovariances(sums, lag_weights(self.kernel, lags, span), cells)
         count, df, note = self._told(series)
-        return self._estimate(fit, filling * self._factor(fit, count), note, self._df(df))
+        factor = self._factor(fit, count)
+        used = f"small-sample factor {factor:.6g}" if self.use_correction else "no small-sample factor"
+        return self._estimate(fit, filling * factor, f"{note}, {lags:.6g} lags, {used}", self._df(df))
 
     def _told(self, series: np.ndarray) -> tuple[int, int, str]:
         """What is counted for the factor and for the degrees of freedom, and the note."""

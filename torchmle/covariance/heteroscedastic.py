@@ -39,8 +39,10 @@ class HC(Covariance):
     def estimate(self, fit: Fit) -> Estimate:
         expected = self.convention == "R"
         filling = meat(fit, leverage_power=LEVERAGE_POWER.get(self.name, 0.0), expected=expected)
-        matrix = sandwich(bread(fit, expected), filling) * (self._factor(fit) if self.name == "HC1" else 1.0)
-        return Estimate(self.scaled(matrix), f"Standard Errors are heteroscedasticity robust ({self.name})")
+        factor = self._factor(fit) if self.name == "HC1" else 1.0
+        note = f"Standard Errors are heteroscedasticity robust ({self.name})"
+        note += f", small-sample factor {factor:.6g}" if self.name == "HC1" else ""
+        return Estimate(self.scaled(sandwich(bread(fit, expected), filling) * factor), note)
 
     def _factor(self, fit: Fit) -> float:
         return per_degree(fit.nobs, 1 if self.convention == "stata" and not fit.model.linear else fit.rank)

@@ -61,9 +61,9 @@ def date_and_time() -> Pairs:
 
 
 def covariance_note(results: Results) -> str:
-    """How standard errors were made and, where clusters or a survey set the degrees of freedom, what tests refer to."""
+    """How standard errors were made and, where they are robust, what tests refer to."""
     note = results.estimate.description
-    if results.estimate.df is None:
+    if not results.covariance_is_robust:
         return note
     by = f"Student's t, {results.df_inference:g} degrees of freedom" if results.use_t else "the normal distribution"
     return f"{note}; tests by {by}"
