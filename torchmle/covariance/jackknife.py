@@ -27,7 +27,8 @@ class Jackknife(Cluster):
     """``sum over clusters of d_g d_g'``, d_g the change in the estimate when cluster g is left out.
 
     About the estimate ("cluster-crv3": CV3 of MacKinnon, Nielsen and Webb 2023), or about the mean of the estimates
-    without a cluster ("cluster-jk").  Exact for least squares; other models are fitted again, G times.
+    without a cluster ("cluster-jk").  Exact for least squares; other models are fitted again, G times.  Changes are taken where
+    parameters are free, such as log alpha; the delta method carries them to the reported scale, as under every kind.
 
     Attributes
     ----------
@@ -76,7 +77,7 @@ class Jackknife(Cluster):
         if model.linear:
             return x - rest.matrix @ coordinates.free_gradient(score)
         reduced = model.keep_rows(~inside)
-        optimum = reduced.maximize(Objective(reduced, coordinates), x, "newton", names=())
+        optimum = reduced.maximize(Objective(reduced, coordinates), x, "newton", names=coordinates.free_names(model.layout))
         if not optimum.converged:
             label = str(self.groups[0][inside][0])
             raise ValueError(f"without the rows of cluster {label!r}: {optimum.message}")
