@@ -1,11 +1,13 @@
 """Limits of fits without a finite maximum: what runs away is named, what does not is right, and what only looks so is left alone."""
 
 import warnings
+from itertools import combinations
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from scipy.optimize import linprog
 
 import torchmle as tm
 from torchmle.errors import BoundaryWarning, ConvergenceWarning, PerfectSeparationWarning
@@ -163,3 +165,61 @@ def test_a_step_out_of_the_range_of_a_distribution_is_not_taken(df):
     model = student.from_formula("z ~ x", df)
     far = torch.tensor([0.0, 0.0, -800.0, 0.0], dtype=torch.float64)
     assert bool(model.sums(far, 2)[0].isnan())
+
+
+def test_members_that_are_chosen_whenever_they_can_be(df):
+    """Groups of a conditional logit: every member of level b has y = 1."""
+    data = df.assign(f=np.arange(N) % 12)
+    model = tm.ConditionalLogit.from_formula("y ~ x + C(g)", data, groups="f")
+    res, warned = fit(model)
+    held, _ = fit(model, fix={"C(g)[T.b]": 60.0})
+    assert list(warned) == [PerfectSeparationWarning] and not res.converged
+    assert "C(g)[T.b] (+inf)" in warned[PerfectSeparationWarning]
+    assert res.params["C(g)[T.b]"] == np.inf and np.isnan(res.bse["C(g)[T.b]"])
+    kept = ["C(g)[T.c]", "x"]
+    np.testing.assert_allclose(res.params[kept], held.params[kept], rtol=1e-8)
+    np.testing.assert_allclose(res.bse[kept], held.bse[kept], rtol=1e-8)
+    assert res.llf == pytest.approx(held.llf, abs=1e-9)
+    chance, b = np.asarray(res.predict()), (data["g"] == "b").to_numpy()
+    np.testing.assert_allclose(chance[b], 1.0, rtol=1e-12)
+    certain = pd.Series(np.minimum(chance, 1 - chance) < 1e-8).groupby(data["f"]).transform("all")
+    assert f"{certain.sum()} of {N} rows" in warned[PerfectSeparationWarning]
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_a_conditional_logit_with_a_coefficient_held(df, value):
+    """Against that of no coefficients there is a likelihood ratio where the one that is held is zero."""
+    data = df.assign(f=np.arange(N) % 6, y=np.random.default_rng(0).integers(0, 2, N))
+    res, _ = fit(tm.ConditionalLogit.from_formula("y ~ x + z", data, groups="f"), fix={"z": value})
+    alone, _ = fit(tm.ConditionalLogit.from_formula("y ~ x", data, groups="f", offset=value * data["z"]))
+    np.testing.assert_allclose(
+        [res.params["x"], res.bse["x"], res.llf], [alone.params["x"], alone.bse["x"], alone.llf], rtol=1e-9
+    )
+    if value == 0:
+        assert res.llr_pvalue == pytest.approx(alone.llr_pvalue, rel=1e-9)
+    else:
+        assert np.isnan(res.llr_pvalue)
+
+
+def test_sets_of_members_are_separated_where_a_linear_programme_says_so():
+    """All sets of as many members of each group, listed, against the differences of pairs that the model looks at."""
+    rng, found = np.random.default_rng(2), set()
+    for _ in range(40):
+        exog, y, groups = rng.integers(-2, 3, (12, 2)).astype(float), rng.integers(0, 2, 12), np.arange(12) // 4
+        rows = [
+            exog[own][y[own] == 1].sum(0) - exog[list(members)].sum(0)
+            for own in (np.flatnonzero(groups == group) for group in range(3))
+            for members in combinations(own, int(y[own].sum()))
+            if 0 < y[own].sum() < 4
+        ]
+        if not rows or np.linalg.matrix_rank(np.array(rows)) < 2:
+            continue
+        rows = np.array(rows)
+        best = linprog(-rows.sum(0), A_ub=-rows, b_ub=np.zeros(len(rows)), bounds=(-1, 1))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", tm.errors.SpecificationWarning)
+            res, warned = fit(tm.ConditionalLogit(y, exog, groups=groups))
+        separated = bool(best.fun < -1e-7)
+        assert (PerfectSeparationWarning in warned) is separated and res.converged is not separated
+        found.add(separated)
+    assert found == {True, False}

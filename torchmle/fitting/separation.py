@@ -185,15 +185,18 @@ def applies(fit: Fit) -> bool:
     """Whether the rows are looked at: they are all here, not too many, and reach theta by linear predictors alone."""
     model: Any = fit.model
     data = model._rows
-    if data is None or data.group is not None or model.linear or not hasattr(model, "eta_derivatives"):
+    if data is None or data.group is not None or model.linear or fit.coordinates.tied or fit.coordinates.spanned:
         return False
-    few = 0 < data.n * model.layout.size < LARGEST
-    return bool(data.x) and few and not (fit.coordinates.tied or fit.coordinates.spanned)
+    if hasattr(model, "separating_pairs"):
+        return 0 < int((data.ones * (data.size - data.ones)).sum()) * model.layout.size < LARGEST
+    return hasattr(model, "eta_derivatives") and bool(data.x) and 0 < data.n * model.layout.size < LARGEST
 
 
-def predictors(model: RegressionModel, z: Tensor) -> Tensor:
+def predictors(model: Any, z: Tensor) -> Tensor:
     """Linear predictors of all rows, (n, m)."""
     point = z.to(model.rows.device)
+    if hasattr(model, "separating_pairs"):
+        return (model.within @ point)[:, None].cpu()
     return row_map(lambda block: torch.stack(model.eta(point, block), 1), model.rows)
 
 
@@ -204,6 +207,10 @@ def _constraints(fit: Fit, model: RegressionModel) -> Iterator[Constraints]:
     """The inequalities of all predictors at once, for a model that knows them, or of each with the others held."""
     basis = fit.coordinates.basis
     basis = torch.eye(len(fit.z), dtype=torch.float64) if basis is None else basis
+    if hasattr(model, "separating_pairs"):
+        pairs, group = model.separating_pairs()
+        yield Constraints(basis.new_zeros(0, basis.shape[1]), pairs @ basis, group)
+        return
     if hasattr(model, "separating_rows"):
         yield _joint(model, basis)
         return
@@ -355,8 +362,8 @@ def _described(fit: Fit, found: list[Found], z: Tensor) -> Separation:
         undetermined |= moved
         touched[rows.row] = True
         left[rows.row[~cone.strict]] = True
-    decided, counted = _decided(fit.model, z)
-    perfect, n = int((touched & ~left & decided).sum()), int(counted.sum())
+    decided, members = _decided(fit.model, z)
+    perfect, n = int(members[touched & ~left & decided].sum()), int(members.sum())
     if perfect == n:
         held = [*fit.coordinates.fixed, *fit.coordinates.dropped, *fit.coordinates.boundary]
         undetermined = torch.ones(k, dtype=torch.bool).index_fill(0, torch.tensor(held, dtype=torch.int64), False)
@@ -364,15 +371,16 @@ def _described(fit: Fit, found: list[Found], z: Tensor) -> Separation:
 
 
 def _decided(model: Any, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows whose likelihood no predictor changes any more, and rows that have a weight, (n,) each."""
+    """Rows whose likelihood no predictor changes any more, and rows (members, of a group) that have a weight, (n,) each."""
+    weights = model.rows.get("freq_weights")
+    counted = torch.ones(model.rows.n, dtype=torch.int64) if weights is None else (weights.cpu() > 0).long()
+    if hasattr(model, "separating_pairs"):
+        return model.certain_groups(z, LOST), counted * model.rows.size.cpu()
     point = z.to(model.rows.device)
 
     def block(data: Data) -> Tensor:
         _, slopes, curvatures = model.eta_derivatives(model.eta(point, data), data, 2)
         every = torch.stack([*slopes, *(each for row in curvatures for each in row)], 1)
-        weights = data.get("freq_weights")
-        counted = torch.ones_like(data.y, dtype=torch.bool) if weights is None else weights > 0
-        return torch.stack([(every.abs() <= LOST).all(1), counted.reshape(data.n, -1)[:, 0]], 1)
+        return (every.abs() <= LOST).all(1)
 
-    decided, counted = row_map(block, model.rows).unbind(1)
-    return decided & counted, counted
+    return row_map(block, model.rows), counted

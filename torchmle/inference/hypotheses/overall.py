@@ -92,11 +92,12 @@ def allows_constant_only(results: Results) -> bool:
     if not held.any() and told is None:
         return True
     model: Any = results.model
-    main, others = model.rows.x[model.predictors()[0]], np.ones(len(results.names), dtype=bool)
+    main, others = model.rows.x.get(model.predictors()[0]), np.ones(len(results.names), dtype=bool)
+    intercepts = getattr(model, "intercepts", {})  # conditional models have none, nor a design of rows
     for block in model.layout.blocks:
-        if model.rows.x.get(block.name) is main and (block.name in model.intercepts or not results.k_constant):
+        if model.rows.x.get(block.name) is main and (block.name in intercepts or not results.k_constant):
             entries = range(block.reported.start, block.reported.stop)
-            others[[entry for j, entry in enumerate(entries) if j != model.intercepts.get(block.name)]] = False
+            others[[entry for j, entry in enumerate(entries) if j != intercepts.get(block.name)]] = False
     if told is not None and (np.any(told.constants != 0) or np.any(told.coefs[:, others] != 0)):
         return False
     return not bool((held & (others | (results.params_array != 0))).any())
