@@ -3,6 +3,7 @@
 import matplotlib
 import numpy as np
 import pandas as pd
+import problems
 import pytest
 import statsmodels.api as sm
 
@@ -213,6 +214,12 @@ def test_where_there_are_none():
     several = MNLogit.from_formula("m ~ x", DF).fit(disp=False).get_influence()
     with pytest.raises(ValueError, match="several means"):
         _ = several.d_fittedvalues
+
+
+@pytest.mark.parametrize("name", ["mvnormal", "mixture", "ordered"])
+def test_likelihoods_without_linear_predictors_have_no_leverages(name):
+    with pytest.raises(ValueError, match=r"no linear predictors .*jackknife\(\) leaves rows out"):
+        _ = problems.fitted(problems.BY_NAME[name]).get_influence().hat_matrix_diag
 
 
 def test_plots():

@@ -78,6 +78,11 @@ class MLEInfluence(Measures):
     def hat_matrix_diag(self) -> Array | None:
         """Leverages; None, with a warning, for models whose likelihood jumps with the response (zero inflation)."""
         model, bread = self.results.model, self._bread
+        if not hasattr(model, "eta_derivatives"):
+            raise ValueError(
+                f"{type(model).__name__} has no linear predictors that lead to one mean in each row; leverages, and what "
+                "is made of them, are defined for models that have. results.jackknife() leaves rows out in any model"
+            )
         if model.smooth_response(model.rows.y[:1]) is None:
             warnings.warn(
                 f"{type(model).__name__} has no leverages: its scores jump as a response leaves zero",
