@@ -13,6 +13,7 @@ import torchmle as tm
 from torchmle.errors import ConvergenceWarning
 from torchmle.fitting.batched import can_be_batched
 from torchmle.fitting.resampling import case_weights, replicate
+from torchmle.inference.bootstrap import Bootstrap, quantiles
 
 BATCHED = ("poisson", "ols", "wls", "exponential", "exponential-interval", "normal-sigma", "student", "gumbel")
 
@@ -33,7 +34,7 @@ def test_replicates_are_fits_of_weighted_rows(problem):
     if "freq_weights" in problem.arguments:
         return
     drawn = np.bincount(np.random.default_rng(3).integers(0, len(df), len(df)), minlength=len(df)).astype(float)
-    found = quietly(lambda: replicate(res.fit, lambda generator, part: np.tile(drawn, (2, 1)), 2))
+    found = quietly(lambda: replicate(res.fit, lambda seeds, part: np.tile(drawn, (2, 1)), 2))
     if found.failures:  # such rows have no maximum
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
@@ -86,6 +87,18 @@ def test_a_seed_makes_them_reproducible_and_touches_nothing_else():
     assert isinstance(first.replicates, pd.DataFrame) and first.replicates.shape == (600, 3)
 
 
+def test_how_many_go_together_changes_nothing(monkeypatch):
+    """Each replicate has a seed of its own, so fewer replicates are the first of many."""
+    problem = BY_NAME["poisson"]
+    plain, counted = fitted(problem), problem.fit(problem.frame(), freq_weights="counts")
+    for res, more in ((plain, {}), (plain, {"groups": "firm"}), (counted, {})):
+        many = res.bootstrap(40, seed=5, **more).values
+        np.testing.assert_array_equal(res.bootstrap(15, seed=5, **more).values, many[:15])
+        with monkeypatch.context() as patched:
+            patched.setattr("torchmle.fitting.batched.MOST_TOGETHER", 7)
+            np.testing.assert_allclose(res.bootstrap(40, seed=5, **more).values, many, rtol=1e-12)
+
+
 # -- standard errors and bias ----------------------------------------------------------------------------------------------------
 
 
@@ -129,6 +142,84 @@ def test_responses_drawn_from_the_model():
         censored.bootstrap(10, kind="parametric")
 
 
+@pytest.mark.parametrize("problem", PROBLEMS, ids=repr)
+def test_every_model_that_says_its_responses_draws_them(problem):
+    res = fitted(problem)
+    if problem.name.startswith("exponential") or problem.name in ("mixture", "ordered"):
+        with pytest.raises(ValueError, match="censoring|does not say what it predicts"):
+            res.bootstrap(10, seed=1, kind="parametric")
+        return
+    found = quietly(lambda: res.bootstrap(100, seed=1, kind="parametric"))
+    ratio = np.sqrt(np.diag(np.asarray(found.cov()))) / np.where(res._bse > 0, res._bse, np.nan)
+    assert np.nanmin(ratio) > 0.6 and np.nanmedian(ratio) < 1.25
+
+
+def test_as_many_responses_are_drawn_as_a_row_counts():
+    df = BY_NAME["poisson"].frame(n=60).assign(counts=lambda frame: frame["counts"] + 3)
+    weighted = tm.Poisson.from_formula("y ~ x", df, freq_weights="counts").fit(disp=False)
+    found = weighted.bootstrap(400, seed=1, kind="parametric")
+    np.testing.assert_allclose(found.se, weighted.bse, rtol=0.12)
+    halves = tm.Poisson.from_formula("y ~ x", df.assign(counts=df["counts"] / 2), freq_weights="counts").fit(disp=False)
+    with pytest.raises(ValueError, match="whole number"):
+        halves.bootstrap(10, kind="parametric")
+
+
+def test_successes_are_drawn_out_of_their_trials():
+    rng = np.random.default_rng(3)
+    df = pd.DataFrame({"x": rng.normal(size=60), "n": 8.0})
+    df["s"] = rng.binomial(8, 1 / (1 + np.exp(0.3 - 0.4 * df["x"])))
+    df = df.assign(f=8 - df["s"], p=df["s"] / 8)
+    family = tm.families.Binomial()
+    counts = tm.GLM.from_formula("s + f ~ x", df, family=family).fit()
+    draws = [counts.bootstrap(300, seed=1, kind="parametric").values]
+    for name in ("n_trials", "var_weights"):
+        res = tm.GLM.from_formula("p ~ x", df, family=family, **{name: "n"}).fit()
+        draws.append(res.bootstrap(300, seed=1, kind="parametric").values)
+        np.testing.assert_allclose(draws[-1], draws[0], atol=1e-8)
+    np.testing.assert_allclose(draws[0].std(0), counts.bse, rtol=0.12)
+    odd = tm.GLM.from_formula("p ~ x", df.assign(n=7.5), family=family, var_weights="n").fit()
+    with pytest.raises(ValueError, match="not whole numbers cannot be drawn"):
+        odd.bootstrap(10, kind="parametric")
+
+
+def test_a_sampling_weight_is_that_of_one_observation():
+    """A row is drawn, or left out, with all its weight."""
+    df = BY_NAME["ols"].frame(n=80)
+    res = tm.OLS.from_formula("y ~ x", df, sampling_weights="precision").fit(cov_type="HC3")
+    rows = [tm.OLS.from_formula("y ~ x", df.drop(index=i), sampling_weights="precision").fit().params for i in df.index]
+    found = res.jackknife()
+    np.testing.assert_allclose(found.values, rows, rtol=1e-9)
+    np.testing.assert_allclose(found.se, res.bse, rtol=0.02)
+    np.testing.assert_allclose(res.bootstrap(1500, seed=2).se, res.bse, rtol=0.1)
+
+
+class Written(tm.GenericLikelihoodModel):
+    """Poisson's likelihood of the parameters, with all rows in `self`."""
+
+    def loglikeobs(self, params):
+        eta = torch.as_tensor(self.exog) @ torch.as_tensor(params)
+        y = torch.as_tensor(self.endog)
+        return y * eta - torch.exp(eta) - torch.lgamma(y + 1)
+
+
+def test_a_likelihood_of_the_parameters_is_resampled_as_any_other():
+    df = BY_NAME["poisson"].frame(n=80)
+    x, firm = np.column_stack([np.ones(80), df["x"]]), df["firm"].to_numpy()
+    plain = tm.Poisson(df["y"].to_numpy(), x).fit(disp=False)
+    own = Written(df["y"].to_numpy(), x).fit(disp=False)
+    for groups in (None, firm):
+        np.testing.assert_allclose(
+            own.jackknife(groups=groups).values, plain.jackknife(groups=groups).values, rtol=1e-6
+        )
+        told = {"reps": 20, "seed": 1} | ({} if groups is None else {"groups": groups})
+        np.testing.assert_allclose(
+            own.with_covariance("bootstrap", told).bse, plain.with_covariance("bootstrap", told).bse, rtol=1e-6
+        )
+    for kind in ("cluster-jk", "cluster-crv3"):
+        ours, theirs = (res.with_covariance(kind, {"groups": firm}).bse for res in (own, plain))
+        np.testing.assert_allclose(ours, theirs, rtol=1e-6)
+
+
 def test_as_a_kind_of_covariance():
     problem = BY_NAME["poisson"]
     res = problem.fit(problem.frame(), fitting={"cov_type": "bootstrap", "cov_kwds": {"reps": 200, "seed": 9}})
@@ -156,6 +247,27 @@ def test_percentiles_are_order_statistics():
     np.testing.assert_allclose(found.conf_int(kind="basic").loc["x"], 2 * centre - ordered[[974, 24]], rtol=1e-12)
 
 
+def test_intervals_are_those_of_r():
+    """R 4.2.2, boot 1.3: boot.ci(conf=, type=c("perc", "basic", "bca"), L=) of these replicates, b$t0 = 0.21."""
+    i = np.arange(1, 200.0)
+    t = 0.2 + 0.05 * (np.sin(i**1.5) + 0.3 * np.cos(i) + 0.001 * i)
+    influence = np.array([-2, -1.5, -0.3, 0.1, 0.4, 0.2, 1.9, 0.7, -0.9, 1.4])[:, None]
+    res = tm.OLS(np.array([0.21, 0.21]), np.ones((2, 1))).fit()
+    found = Bootstrap(res, t[:, None], {}, "case", influence, np.ones(10))
+    expected = {
+        0.9: [0.15286308892710701, 0.26347394992459439, 0.15652605007540560, 0.26713691107289295, 0.14485821296295470,
+              0.25900257395675180],
+        0.95: [0.14335805611033856, 0.26751038002642935, 0.15248961997357063, 0.27664194388966146, 0.14032730301377064,
+               0.26438923416705173],
+        0.8: [0.15609587613673465, 0.25707137713404338, 0.16292862286595661, 0.26390412386326534, 0.15368534547836979,
+              0.25182804530499420],
+    }  # fmt: skip
+    for level, limits in expected.items():
+        ours = [found.conf_int(1 - level, kind)[0] for kind in ("percentile", "basic", "bca")]
+        np.testing.assert_allclose(np.concatenate(ours), limits, rtol=1e-13)
+    np.testing.assert_array_equal(quantiles(t, np.array([0.0, 1e-9, 1 - 1e-9, 1.0])), np.sort(t)[[0, 0, -1, -1]])
+
+
 def test_bca_is_scipys():
     """For a skewed mean; the acceleration by hand, the limits as scipy has them up to its own draws."""
     y = np.random.default_rng(7).exponential(size=50)
@@ -172,7 +284,7 @@ def test_bca_is_scipys():
     a, z = found._acceleration(0), stats.norm.ppf((found.values < y.mean()).mean())
     level = stats.norm.cdf(z + (z - 1.959963984540054) / (1 - a * (z - 1.959963984540054)))
     assert found.conf_int(kind="bca")[0, 0] == pytest.approx(
-        np.quantile(found.values, level, method="weibull"), rel=1e-12
+        quantiles(found.values[:, 0], np.array([level]))[0], rel=1e-12
     )
 
 
@@ -240,8 +352,7 @@ def test_failures_are_counted_and_named():
         found = res.bootstrap(200, seed=1)
     lost = np.isnan(found.values).all(1)
     assert found.failures["perfect prediction"] == lost.sum() > 0
-    weights = [row for i in range(1) for row in case_weights(res.model)(
-        np.random.default_rng(np.random.SeedSequence(1).spawn(1)[i]), slice(0, 200))]  # fmt: skip
+    weights = case_weights(res.model)(np.random.SeedSequence(1).spawn(200), slice(0, 200))
     y, b = df["y"].to_numpy(), (df["g"] == "b").to_numpy()
     for row, failed in zip(weights, lost, strict=True):
         cells = [row @ (part & outcome) for part in (b, ~b) for outcome in (y == 1, y == 0)]

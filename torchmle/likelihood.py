@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -204,6 +205,13 @@ class LikelihoodModel(Derivatives, Names, Model):
         return (terms.information * terms.spread(bread)).sum((1, 2))
 
     # -- fitting -----------------------------------------------------------------------------------------------
+
+    def reweighted(self, weights: np.ndarray) -> Any:
+        """The model with other frequency weights, (n,); rows without weight leave."""
+        kept = weights > 0
+        other = self.keep_rows(kept)
+        other._rows = other.rows.with_columns(freq_weights=torch.from_numpy(weights[kept]).to(self.rows.device))
+        return other
 
     @property
     def coordinates(self) -> Coordinates:

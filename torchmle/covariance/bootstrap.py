@@ -50,7 +50,7 @@ class Bootstrap(Covariance):
     def estimate(self, fit: Fit) -> Estimate:
         model, counts = fit.model, tuple[int, ...]()
         if self.kind == "parametric":
-            found = simulated(fit, model.results_class(fit, None, None).get_distribution(), self.reps, self.seed)
+            found = simulated(fit, model.results_class(fit, None, None).sampler(), self.reps, self.seed)
         elif self.groups is None:
             found = replicate(fit, case_weights(model), self.reps, self.seed)
         else:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from ..fitting.objective import Objective
+from ..fitting.resampling import own_weights
 from ..linalg import invert_information
 from .base import Covariance, Estimate
 from .cluster import Cluster
@@ -76,7 +77,7 @@ class Jackknife(Cluster):
             )
         if model.linear:
             return x - rest.matrix @ coordinates.free_gradient(score)
-        reduced = model.keep_rows(~inside)
+        reduced = model.reweighted(np.where(inside, 0.0, own_weights(model)))
         optimum = reduced.maximize(Objective(reduced, coordinates), x, "newton", names=coordinates.free_names(model.layout))
         if not optimum.converged:
             label = str(self.groups[0][inside][0])

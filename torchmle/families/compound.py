@@ -45,6 +45,12 @@ class CompoundPoissonGamma:
         """Standard deviation of each row."""
         return np.sqrt(self.var())
 
+    def rvs(self, size: Any = None, random_state: Any = None) -> Array:
+        """Random sums, one for each row, or of a shape that rows broadcast to."""
+        generator = np.random.default_rng(random_state)
+        number = generator.poisson(self._number, size)
+        return np.where(number > 0, generator.gamma(self._shape * np.maximum(number, 1)) * self._scale, 0.0)
+
     @cached_property
     def _counts(self) -> tuple[Array, Array]:
         """Numbers of variables that have any probability, (K,), and their probabilities, (K, n)."""

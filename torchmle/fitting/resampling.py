@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from .fit import Fit
 
 Array = NDArray[np.float64]
-Draw = Callable[[np.random.Generator, slice], Array]  # weights (b, n) of some of the replicates
+Seeds = Sequence[np.random.SeedSequence]
+Draw = Callable[[Seeds, slice], Array]  # weights (b, n) of some of the replicates, by their seeds
+Sampler = Callable[[np.random.Generator], Array]  # responses of the rows
 
 KINDS = ("case", "cluster", "parametric")
 ILL_CONDITIONED = 1e10  # information from which least squares are not left to normal equations
@@ -63,11 +65,11 @@ def replicate(fit: Fit, draw: Draw, reps: int, seed: Any = None, progress: bool 
     ----------
     fit : Fit
     draw : callable
-        From a random generator and the numbers of some replicates to their rows of weights, (b, n), in place of frequency
-        weights.
+        From the seeds and the numbers of some replicates to their rows of weights, (b, n), in place of frequency weights.
     reps : int
     seed : int, optional
-        Of `numpy.random.SeedSequence`; the number of threads changes nothing.
+        Of `numpy.random.SeedSequence`, which has a child for each replicate: how many go together, and on how many threads,
+        changes nothing.
     progress : bool
         Show a progress bar.
     """
@@ -76,11 +78,11 @@ def replicate(fit: Fit, draw: Draw, reps: int, seed: Any = None, progress: bool 
         raise ValueError("replicates need all rows in one process")
     size = batch_size(model.rows.n)
     parts = [slice(first, min(first + size, reps)) for first in range(0, reps, size)]
-    seeds = np.random.SeedSequence(seed).spawn(len(parts))
+    seeds = np.random.SeedSequence(seed).spawn(reps)
     bar = progress_bar(reps) if progress else None
     batched = (fit.inverse.condition < ILL_CONDITIONED or not model.linear) and can_be_batched(model, fit.z)  # type: ignore[arg-type]
     values, failures = [], Counter[str]()
-    for weights, found in _batches(fit, draw, list(zip(seeds, parts, strict=True)), batched):
+    for weights, found in _batches(fit, draw, [(seeds[part], part) for part in parts], batched):
         for row, weight in zip(found, weights, strict=True):
             if np.isnan(row).all():
                 row[:], reason = refit(fit, weight)
@@ -93,14 +95,12 @@ def replicate(fit: Fit, draw: Draw, reps: int, seed: Any = None, progress: bool 
     return Replicates(np.concatenate(values), dict(failures))
 
 
-def _batches(
-    fit: Fit, draw: Draw, tasks: list[tuple[np.random.SeedSequence, slice]], batched: bool
-) -> Iterator[tuple[Array, Array]]:
+def _batches(fit: Fit, draw: Draw, tasks: list[tuple[Seeds, slice]], batched: bool) -> Iterator[tuple[Array, Array]]:
     """Weights and estimates of each batch, in order; NaN where Newton's method has not arrived."""
     k = len(fit.model.layout.names)
 
-    def run(task: tuple[np.random.SeedSequence, slice]) -> tuple[Array, Array]:
-        weights = draw(np.random.default_rng(task[0]), task[1])
+    def run(task: tuple[Seeds, slice]) -> tuple[Array, Array]:
+        weights = draw(*task)
         if not batched:
             return weights, np.full((len(weights), k), np.nan)
         scale = fit.scale if fit.scale > 0 else 1.0
@@ -127,24 +127,15 @@ def reported(fit: Fit, phi: Tensor, converged: Tensor) -> Array:
 # -- one at a time ---------------------------------------------------------------------------------------------
 
 
-def reweighted(model: LikelihoodModel, weights: Array) -> Any:
-    """The model with other frequency weights; rows without weight leave."""
-    kept = weights > 0
-    other = model.keep_rows(kept)
-    column = torch.from_numpy(weights[kept]).to(model.rows.device)
-    other._rows = other.rows.with_columns(freq_weights=column)
-    return other
-
-
-def simulated(fit: Fit, distribution: Any, reps: int, seed: Any = None) -> Replicates:
+def simulated(fit: Fit, sampler: Sampler, reps: int, seed: Any = None, progress: bool = False) -> Replicates:
     """Estimates of responses drawn from the fitted model.
 
     Parameters
     ----------
     fit : Fit
-    distribution : frozen scipy distribution
-        Of each row's response at the estimate.
-    reps, seed
+    sampler : callable
+        From a random generator to a response of each row.
+    reps, seed, progress
         As for `replicate`.
 
     Raises
@@ -160,14 +151,19 @@ def simulated(fit: Fit, distribution: Any, reps: int, seed: Any = None) -> Repli
         rows.with_columns(freq_weights=torch.ones_like(rows.freq_weights)) if "freq_weights" in rows.columns else rows
     )
     values, failures = np.empty((reps, len(model.layout.names))), Counter[str]()
+    bar = progress_bar(reps) if progress else None
     for i, sequence in enumerate(np.random.SeedSequence(seed).spawn(reps)):
         random = np.random.default_rng(sequence)
-        drawn = [distribution.rvs(size=model.rows.n, random_state=random) for _ in range(int(times.max()))]
-        y = np.concatenate([np.asarray(row, float)[times > at] for at, row in enumerate(drawn)])
+        drawn = [sampler(random) for _ in range(int(times.max()))]
+        y = np.concatenate([row[times > at] for at, row in enumerate(drawn)])
         other = fresh_copy(model)
         other._rows = other.prepare(rows.with_response(torch.from_numpy(y).to(rows.y)))
         values[i], reason = estimate(fit, other)
         failures.update([reason] if reason else [])
+        if bar is not None:
+            bar.update(1)
+    if bar is not None:
+        bar.close()
     return Replicates(values, dict(failures))
 
 
@@ -191,7 +187,7 @@ def _times(model: LikelihoodModel) -> Array:
 
 def refit(fit: Fit, weights: Array) -> tuple[Array, str]:
     """The estimate of a weighted sample on the reported scale, or NaN and why there is none."""
-    return estimate(fit, reweighted(fit.model, weights))
+    return estimate(fit, fit.model.reweighted(weights))
 
 
 def estimate(fit: Fit, model: Any) -> tuple[Array, str]:
@@ -233,38 +229,41 @@ def check_kind(kind: str, groups: Any) -> None:
 
 def case_weights(model: LikelihoodModel) -> Draw:
     """Observations drawn with replacement; rows that count several times are several observations."""
-    n, frequency = model.rows.n, model.rows.get("freq_weights")
-    if frequency is None:
-        return lambda generator, part: _drawn(generator, part, n)
-    counts = own_weights(model)
-    total = counts.sum()
-    drawn = max(1, round(total))
-    return lambda generator, part: (
-        generator.multinomial(drawn, counts / total, part.stop - part.start) * (total / drawn)
+    n, own, times = model.rows.n, own_weights(model), observations(model)
+    if (times == 1).all():
+        return (
+            (lambda seeds, part: _drawn(seeds, n)) if (own == 1).all() else lambda seeds, part: own * _drawn(seeds, n)
+        )
+    total = times.sum()
+    drawn, each = max(1, round(total)), np.divide(own, times, out=np.zeros(n), where=times > 0)
+    shares, unit = times / total, each * (total / drawn)
+    return lambda seeds, part: (
+        unit * np.stack([np.random.default_rng(seed).multinomial(drawn, shares) for seed in seeds])
     )
 
 
 def cluster_weights(model: LikelihoodModel, codes: NDArray[np.intp], count: int) -> Draw:
     """Clusters drawn with replacement, whole."""
     own = own_weights(model)
-    return lambda generator, part: own * _drawn(generator, part, count)[:, codes]
+    return lambda seeds, part: own * _drawn(seeds, count)[:, codes]
 
 
-def _drawn(generator: np.random.Generator, part: slice, n: int) -> Array:
+def _drawn(seeds: Seeds, n: int) -> Array:
     """How often each of n is drawn in n draws, one row for each replicate."""
-    counts = np.empty((part.stop - part.start, n))
-    for row in counts:
-        row[:] = np.bincount(generator.integers(0, n, n), minlength=n)
+    counts = np.empty((len(seeds), n))
+    for row, seed in zip(counts, seeds, strict=True):
+        row[:] = np.bincount(np.random.default_rng(seed).integers(0, n, n), minlength=n)
     return counts
 
 
 def without_one(model: LikelihoodModel, left: NDArray[np.intp]) -> Draw:
     """All rows but one observation of these, each in turn."""
-    own = own_weights(model)
+    own, times = own_weights(model), observations(model)
+    one = own[left] / np.maximum(times[left], 1.0)
 
-    def draw(generator: np.random.Generator, part: slice) -> Array:
+    def draw(seeds: Seeds, part: slice) -> Array:
         weights = np.tile(own, (part.stop - part.start, 1))
-        weights[np.arange(len(weights)), left[part]] -= np.minimum(1.0, own[left[part]])
+        weights[np.arange(len(weights)), left[part]] -= one[part]
         return weights
 
     return draw
@@ -273,10 +272,16 @@ def without_one(model: LikelihoodModel, left: NDArray[np.intp]) -> Draw:
 def without_cluster(model: LikelihoodModel, codes: NDArray[np.intp]) -> Draw:
     """All clusters but one, each in turn."""
     own = own_weights(model)
-    return lambda generator, part: own * (codes != np.arange(part.start, part.stop)[:, None])
+    return lambda seeds, part: own * (codes != np.arange(part.start, part.stop)[:, None])
 
 
 def own_weights(model: LikelihoodModel) -> Array:
-    """Frequency weights of the rows, (n,)."""
+    """What each row counts in the sums over rows, (n,): its frequency, or its sampling weight."""
     frequency = model.rows.get("freq_weights")
     return np.ones(model.rows.n) if frequency is None else frequency.cpu().to(torch.float64).numpy()
+
+
+def observations(model: LikelihoodModel) -> Array:
+    """How many observations each row stands for, (n,); one, whatever its sampling weight, if that is not 0."""
+    own = own_weights(model)
+    return np.where(own > 0, 1.0, 0.0) if "sampling_weights" in model.given_arguments else own

@@ -24,7 +24,7 @@ from ..fitting.resampling import (
     case_weights,
     check_kind,
     cluster_weights,
-    own_weights,
+    observations,
     replicate,
     simulated,
     without_cluster,
@@ -197,8 +197,13 @@ class Jackknife(Resampled):
 
 
 def quantiles(values: Array, levels: Array) -> Array:
-    """Order statistics at ``(b + 1) p``, interpolated."""
-    return np.quantile(values, np.clip(levels, 0, 1), method="weibull")
+    """Order statistics at ``(b + 1) p``, interpolated on the normal scale (Davison and Hinkley 1997, eq. 5.8)."""
+    ordered, b = np.sort(values), len(values)
+    at = np.clip(levels * (b + 1), 1, b)
+    below = np.clip(np.floor(at), 1, b - 1)
+    low, high, wanted = (special.ndtri(place / (b + 1)) for place in (below, below + 1, at))
+    first, second = ordered[below.astype(int) - 1], ordered[below.astype(int)]
+    return first + (wanted - low) / (high - low) * (second - first)
 
 
 def bca_levels(values: Array, centre: float, acceleration: float, levels: Array) -> Array:
@@ -252,7 +257,7 @@ def bootstrap(
     model, fit = results.model, results.fit
     codes, count = (None, 0) if groups is None else cluster_codes(model.row_column(groups, "groups"), model.rows)
     if kind == "parametric":
-        found = simulated(fit, results.get_distribution(), reps, seed)
+        found = simulated(fit, results.sampler(), reps, seed, progress)
     else:
         draw = case_weights(model) if codes is None else cluster_weights(model, codes, count)
         found = replicate(fit, draw, reps, seed, progress)
@@ -265,8 +270,8 @@ def jackknife(results: Results, groups: Any = None, progress: bool = False) -> J
     """Estimates without one observation, or with `groups` one cluster, each in turn; arguments as for `bootstrap`."""
     model = results.model
     if groups is None:
-        left = np.flatnonzero(own_weights(model) > 0)
-        times, draw = own_weights(model)[left], without_one(model, left)
+        left = np.flatnonzero(observations(model) > 0)
+        times, draw = observations(model)[left], without_one(model, left)
     else:
         codes, count = cluster_codes(model.row_column(groups, "groups"), model.rows)
         times, draw = np.ones(count), without_cluster(model, codes)
@@ -294,7 +299,7 @@ def _influence(results: Results, codes: NDArray[np.intp] | None, count: int) -> 
     """Influence of each observation or cluster on the estimates, ``J A s``, and how many observations it stands for."""
     model, fit = results.model, results.fit
     influence = (model.scores(fit.z) @ fit.bread @ results._jacobian.T).detach().numpy()
-    times = own_weights(model)
+    times = observations(model)
     if codes is None:
         single = np.divide(influence, times[:, None], out=np.zeros_like(influence), where=times[:, None] > 0)
         return single, times

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -23,6 +24,7 @@ from ..linalg import EPS, dependent_columns, joint_factor, triangular_factor
 from ..optim import Optimum, Status
 from ..parameters import Parameters, Values
 from ..results import Results
+from ..results.estimates import Array
 from ..results.predictions import with_limits
 from ..structured import CholeskyCovariance, Coefficients
 from ..sums import block_slices, row_map, row_sums
@@ -99,6 +101,10 @@ class MVResults(Results):
             "the response of MVNormal is several numbers: those of a row are normal with means predict() and covariance `cov`; "
             "get_prediction() gives intervals of each"
         )
+
+    def sampler(self) -> Callable[[np.random.Generator], Array]:
+        means, factor = np.asarray(self.predict()), np.linalg.cholesky(self.cov)
+        return lambda generator: means + generator.normal(size=means.shape) @ factor.T
 
 
 class MVNormal(LikelihoodModel):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -100,6 +101,11 @@ class Predictions:
         """
         data, _ = new_rows(self.model, exog, transform, arguments)
         return Predictive(self.model, self.fit.z, None, data, self.scale).frozen()
+
+    def sampler(self: Any) -> Callable[[np.random.Generator], Any]:
+        """What draws the responses of the fit's rows anew, as the model codes them, from their estimated distributions."""
+        distribution, n = self.get_distribution(), self.model.rows.n
+        return lambda generator: np.asarray(distribution.rvs(size=n, random_state=generator), float)
 
     def margins(
         self: Any,

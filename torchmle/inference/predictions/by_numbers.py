@@ -45,8 +45,19 @@ HALVINGS = 60
 MOST_COUNTS = 2**15
 
 
+class Inverted:
+    """Random numbers of distributions, one for each row, that know their quantiles."""
+
+    def rvs(self: Any, size: int | None = None, random_state: Any = None) -> Array:
+        """One response of each row, whose number is the only `size` there is."""
+        if size not in (None, len(self)):
+            raise ValueError(f"size={size} does not fit {len(self)} rows, of which each has one response")
+        found: Array = self.ppf(np.random.default_rng(random_state).uniform(size=len(self)))
+        return found
+
+
 @dataclass(frozen=True, eq=False)
-class Tabulated:
+class Tabulated(Inverted):
     """Probabilities of the same few values in each row.
 
     Attributes
@@ -58,6 +69,9 @@ class Tabulated:
 
     values: Array
     table: Array
+
+    def __len__(self) -> int:
+        return len(self.table)
 
     def pmf(self, k: Any) -> Array:
         """Probability of a value in each row; k broadcasts against the rows."""
@@ -104,7 +118,7 @@ class Support:
 
 
 @dataclass(frozen=True, eq=False)
-class Integrated:
+class Integrated(Inverted):
     """A continuous distribution for each row, on a grid of equal steps in v, ``t = mode + width sinh v``.
 
     Attributes
@@ -127,6 +141,9 @@ class Integrated:
     step: Tensor
     density: Tensor
     below: Tensor
+
+    def __len__(self) -> int:
+        return len(self.step)
 
     def pdf(self, y: Any) -> Array:
         """Density of a response in each row; y broadcasts against the rows."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from ...inference.predictions import prediction
@@ -21,6 +22,10 @@ class MultinomialResults(DiscreteResults):
     `params`, `bse`, `tvalues` and `pvalues` are (k, J-1), a column for each category but the base, numbered from 0.
     Hypotheses and `names` take the parameters category by category, as ``y<category>_<column>``.
     """
+
+    def sampler(self) -> Callable[[np.random.Generator], Array]:
+        below = np.cumsum(np.asarray(self.predict()), 1)[:, :-1]
+        return lambda generator: (generator.uniform(size=(len(below), 1)) > below).sum(1).astype(float)
 
     @property
     def J(self) -> int:

@@ -24,7 +24,7 @@ from ...results.estimates import Array
 from ...structured import Coefficients
 from .derivatives import Evaluation, Given, evaluation
 from .expected import expected_information
-from .results import GenericResults
+from .results import GenericResults, resampled
 
 FEW_ROWS = 20_000  # up to which one thread is faster than several
 
@@ -261,6 +261,9 @@ class GenericLikelihoodModel(LikelihoodModel):
         return torch.full((self.layout.size,), 0.1, dtype=torch.float64)
 
     def sums(self, z: Tensor, order: int, data: Data | None = None) -> tuple[Tensor, ...]:
+        if data is not None and data.n < self.rows.n:
+            found: tuple[Tensor, ...] = self._of_rows(data.columns["position"].numpy(), z).sums(z, order)
+            return found
         assert self.evaluation is not None
         with one_thread(self.rows.n <= FEW_ROWS):
             return self.evaluation.sums(z, order)
@@ -302,6 +305,16 @@ class GenericLikelihoodModel(LikelihoodModel):
                 "whatever else needs each row's own are there when it defines loglikeobs(self, params)"
             )
 
+    def reweighted(self, weights: np.ndarray) -> Any:
+        """The model of rows repeated as often as `weights` say, with every attribute that is an array of the rows."""
+        return self._of_rows(np.repeat(np.arange(len(weights)), weights.astype(int)), self._first_point(None))
+
+    def _of_rows(self, rows: np.ndarray, point: Tensor) -> Any:
+        """The model of these rows, by position, whose evaluation is chosen at a point."""
+        other = resampled(self, rows)
+        other.evaluation = other._choose(point)[0]
+        return other
+
     def keep_rows(self, mask: np.ndarray) -> Any:
         raise ValueError(
             "groups are missing for some rows, which a model of one's own cannot leave out: drop them first"
@@ -337,9 +350,7 @@ class GenericLikelihoodModel(LikelihoodModel):
         DifferencesWarning
             The log-likelihood could not be differentiated automatically; the reason is in the message.
         """
-        if start_params is None:
-            start_params = getattr(self, "start_params", None)
-        start = torch.full((self.nparams,), 0.1, dtype=torch.float64) if start_params is None else _vector(start_params)
+        start = self._first_point(start_params)
         found, reason = self._choose(start)
         if reason is not None:
             warnings.warn(
@@ -353,6 +364,11 @@ class GenericLikelihoodModel(LikelihoodModel):
         model.layout = Parameters([("params", Coefficients(self._parameter_names(len(start))), None)])
         method = method or ("newton" if found.exact else "nm")
         return LikelihoodModel.fit(model, start.numpy(), method, maxiter, disp=disp, callback=callback, **options)
+
+    def _first_point(self, start_params: Any) -> Tensor:
+        """Where a search starts."""
+        told = getattr(self, "start_params", None) if start_params is None else start_params
+        return torch.full((self.nparams,), 0.1, dtype=torch.float64) if told is None else _vector(told)
 
     def _parameter_names(self, count: int) -> tuple[str, ...]:
         """A name for each parameter; those without one are par0, par1, ..."""

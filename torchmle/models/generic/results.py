@@ -182,6 +182,7 @@ def resampled(model: Any, drawn: Array) -> Any:
     for name, value in vars(model).items():
         if isinstance(value, np.ndarray) and value.ndim and len(value) == model.rows.n and name != "kept":
             vars(other)[name] = value[drawn]
+    other._rows = model.rows.take(torch.from_numpy(drawn)).with_columns(position=torch.arange(len(drawn)))
     return other
 
 

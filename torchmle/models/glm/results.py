@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
 from typing import Any
@@ -40,6 +41,15 @@ class GLMResults(PartialPlots, Results):
     def nobs(self) -> float:
         """Observations: rows, or the sum of their frequency weights; an integer if it is one."""
         return counted(self.fit.nobs)
+
+    def sampler(self) -> Callable[[np.random.Generator], Array]:
+        if not isinstance(self.family, Binomial):
+            return super().sampler()
+        trials, mean = self._n_trials * self.model.var_weights, np.asarray(self.mu)
+        if not bool(is_whole(torch.as_tensor(trials)).all()):
+            raise ValueError("shares of trials, or with var_weights, that are not whole numbers cannot be drawn")
+        number = trials.round().astype(np.int64)
+        return lambda generator: generator.binomial(number, mean) / number
 
     @property
     def estimates_dispersion(self) -> bool:  # type: ignore[override]
