@@ -21,7 +21,7 @@ from ...fitting import starts
 from ...fitting.columns import far_centres, linear_offset, spans_constant, weighty_rows
 from ...fitting.coordinates import Coordinates
 from ...formula import Rows
-from ...inference.predictions.by_numbers import Tabulated
+from ...inference.predictions.tabulated import Tabulated
 from ...linalg import dependent_columns, joint_factor
 from ...parameters import Parameters, Values
 from ...regression import RegressionModel
