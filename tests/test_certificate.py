@@ -89,3 +89,28 @@ def test_a_loaded_fit_has_the_same(tmp_path):
     assert pd.Series(vars(res.certificate)).notna().all()
     with pytest.raises(AttributeError):
         res.certificate.rank = 1
+
+
+@pytest.mark.parametrize("trim_mode", ["auto", "off"])
+def test_a_penalty_has_a_maximum_of_its_own(trim_mode, tmp_path):
+    """The score is the penalty's slope where a coefficient is not zero, and no steeper where it is."""
+    df = BY_NAME["logit"].frame()
+    model = tm.Logit.from_formula("y ~ x + w", df)
+    res = model.fit_regularized(alpha=[0.0, 3.0, 30.0], disp=False, trim_mode=trim_mode)
+    found, score = res.certificate, np.asarray(model.score(np.asarray(res.params)))
+    assert (
+        res.params["w"] == 0
+        and score[1] == pytest.approx(3.0 * np.sign(res.params["x"]), rel=1e-8)
+        and abs(score[2]) < 30
+    )
+    assert found.gradient_norm < 1e-8 and found.decrement < 1e-16 and not found.fixed
+    assert found.trimmed == (("w",) if trim_mode == "auto" else ())
+    assert found.verdict.startswith("A maximum of the penalised log-likelihood, within")
+    res.save(tmp_path / "fit")
+    loaded = tm.load(tmp_path / "fit")
+    assert loaded.certificate == found and (loaded.trimmed == res.trimmed).all() and loaded.bse.equals(res.bse)
+
+
+def test_a_bound_is_a_boundary():
+    res = quiet(tm.Logit.from_formula("y ~ x + w", BY_NAME["logit"].frame()), bounds={"x": (None, 0.2)})
+    assert (res.certificate.boundary, res.certificate.fixed) == (("x",), ())

@@ -126,6 +126,9 @@ def _contents(results: Results) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "inverse": [fit.inverse.condition, fit.inverse.eigenvalue],
         "coordinates": [getattr(fit.coordinates, kind) for kind in HELD],
         "constraints": [part.tolist() for part in results.constraints] if hasattr(results, "constraints") else None,
+        "penalty": {"trimmed": fit.settings["trimmed"], "alpha": fit.settings["alpha"].tolist()}
+        if "trimmed" in fit.settings
+        else {},
         "fit": {"seconds": fit.seconds, "nobs": fit.nobs, "scale": fit.scale},
         "separation": None if fit.separation is None else fit.separation.to_dict(),
         "use_t": results.use_t,
@@ -158,7 +161,7 @@ def _rebuild(tensors: dict[str, Tensor], scalars: dict[str, Any], model_class: A
     held = (tuple(entries) for entries in scalars["coordinates"])
     coordinates = Coordinates(tensors.get("uncentre"), tensors["origin"], tensors.get("basis"), *held)
     said = scalars.get("constraints")
-    settings = {} if said is None else {
+    settings = {**scalars.get("penalty", {})} if said is None else {
         "constraints": LinearConstraints(np.array(said[0]), np.array(said[1]), model.layout.names)
     }  # fmt: skip
     fit = Fit(model, coordinates, optimum, scalars["fit"].pop("seconds"), settings)
