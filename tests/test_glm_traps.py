@@ -86,6 +86,20 @@ def test_8_standard_errors_do_not_depend_on_the_optimiser(df):
         close(fits[0].with_covariance("eim").bse, glm("yg ~ x + z", df, family).bse, 1e-7)
 
 
+@pytest.mark.parametrize("method", [None, "newton", "bfgs", "nm"])
+@pytest.mark.parametrize("unit", [1.0, 1e3])
+def test_8_restricted_fits_have_the_dispersion_once(df, method, unit):
+    """Least squares of the columns that a restriction leaves, whatever searched, in any unit of the response."""
+    data = df.assign(y=unit * df["yn"], both=df["x"] + df["z"], rest=unit * (df["yn"] - 0.3 * df["z"]))
+    fitting = {} if method is None else {"method": method}
+    equal = glm("y ~ x + z", data, F.Gaussian(), {"constraints": "x = z", **fitting})
+    held = glm("y ~ x + z", data, F.Gaussian(), {"fix": {"z": 0.3 * unit}, **fitting})
+    one, other = sm.OLS.from_formula("y ~ both", data).fit(), sm.OLS.from_formula("rest ~ x", data).fit()
+    close([equal.bse["x"], equal.bse["z"], equal.scale], [one.bse["both"], one.bse["both"], one.scale], 1e-7)
+    close([held.bse["x"], held.scale], [other.bse["x"], other.scale], 1e-7)
+    close(glm("y ~ both", data, F.Gaussian(), fitting).bse, one.bse, 1e-7)
+
+
 def test_10_the_observed_information_of_any_link_is_the_likelihoods_slope(df):
     for response, family in (
         ("yg", GAMMA),

@@ -78,7 +78,9 @@ class Jackknife(Cluster):
         if model.linear:
             return x - rest.matrix @ coordinates.free_gradient(score)
         reduced = model.reweighted(np.where(inside, 0.0, own_weights(model)))
-        optimum = reduced.maximize(Objective(reduced, coordinates), x, "newton", names=coordinates.free_names(model.layout))
+        optimum = reduced.maximize(
+            Objective(reduced, coordinates), x, "newton", names=coordinates.free_names(model.layout)
+        )
         if not optimum.converged:
             label = str(self.groups[0][inside][0])
             raise ValueError(f"without the rows of cluster {label!r}: {optimum.message}")
