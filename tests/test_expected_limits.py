@@ -1,5 +1,7 @@
 """The expected information of responses with limits: against integrals, closed forms and VGAM."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,6 +53,19 @@ def test_tobins_model(low, high):
         map_ = np.array([[1, x, 0], [0, 0, 1 / sigma]])
         want += map_.T @ information_between(b[0] + b[1] * x, sigma, low, high) @ map_
     compared(np.linalg.inv(res.cov_params()), want)
+
+
+@pytest.mark.parametrize("censored", [0, 1])
+def test_a_limit_that_few_reach_or_none(censored):
+    """The likelihood says what a response at the limit would have had for a probability."""
+    df = frame(lambda rng, e: (2 + e + rng.normal(size=N)).clip(0.05))
+    df.loc[: censored - 1, "y"] = 0.0
+    model = regression("Tobit", LINE, normal_between(0.0, np.inf)).from_formula("y ~ x", df)
+    want = np.zeros((3, 3))
+    for x in df["x"]:
+        map_ = np.array([[1, x, 0], [0, 0, 1.0]])
+        want += map_.T @ information_between(1.0 + 0.5 * x, math.exp(0.2), 0.0, np.inf) @ map_
+    compared(model.expected_information(torch.tensor([1.0, 0.5, 0.2], dtype=torch.float64)), want)
 
 
 def test_tobins_model_is_vgams():

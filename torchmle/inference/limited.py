@@ -1,8 +1,8 @@
 """Responses that lie at a limit with a probability of their own, as where what is beyond is not observed (Tobin 1958).
 
-The limits are those that the responses seen show: the least or the largest of them where several are equal, or a column of the
-data which no response passes and some reach, so that each row has its own.  That a likelihood means it so shows in its sum:
-the probabilities of the limits and the density between them come to one.
+The limits are those that the responses seen show: the least or the largest of them, zero where none is negative, or a column of
+the data which no response passes and some reach, so that each row has its own.  That a likelihood means it so shows in its
+sum: the probabilities of the limits and the density between them come to one.
 """
 
 from __future__ import annotations
@@ -47,18 +47,18 @@ class Limit:
 def limited(seen: Seen, rows: Data) -> Iterator[Rule]:
     """Ways to find the responses of rows that may lie at limits."""
     positive, share = seen.low >= 0, 0 <= seen.low <= seen.high <= 1
-    lower = [*_limits(rows, seen.low, 1), *([Limit(0.0, False)] if positive else [])]
-    upper = [*_limits(rows, seen.high, -1), *([Limit(1.0, False)] if share else [])]
+    lower = [*_limits(rows, {seen.low, 0.0} if positive else {seen.low}, 1), *([Limit(0.0, False)] if positive else [])]
+    upper = [*_limits(rows, {seen.high}, -1), *([Limit(1.0, False)] if share else [])]
     for low in (None, *lower):
         for high in (None, *upper):
             if any(limit is not None and limit.mass for limit in (low, high)):
                 yield partial(_limited, low=low, high=high, spread=seen.spread)
 
 
-def _limits(rows: Data, end: float, sign: int) -> list[Limit]:
+def _limits(rows: Data, ends: set[float], sign: int) -> list[Limit]:
     """What the lower (or, with a sign of -1, the upper) limit may be."""
     y = rows.y.double()
-    found = [Limit(end, True)] if total(int((y == end).sum()), rows.group) > 1 else []
+    found = [Limit(value, True) for value in ends]
     for name, column in rows.columns.items():
         if column.shape == y.shape and not total(int((sign * (y - column) < 0).sum()), rows.group):
             found += [Limit(name, True)] if total(int((y == column).sum()), rows.group) else []
