@@ -18,6 +18,9 @@ from torchmle.families.tweedie import log_density
 from torchmle.inference.predictions import by_numbers
 from torchmle.inference.predictions.by_numbers import distribution_of
 from torchmle.inference.predictions.predictive import quadrature
+from torchmle.models.counts import distributions as count_distributions
+from torchmle.models.counts import row_distribution
+from torchmle.models.counts.zero_inflation import ZeroInflatedCounts
 
 each_regression = pytest.mark.parametrize("problem", REGRESSIONS, ids=repr)
 POSITIVE = ("var", "var_unscaled", "sigma", "scale", "rate", "hazard", "median", "df", "concentration")
@@ -451,7 +454,7 @@ def test_a_density_that_jumps_is_refused(low, high):
     rng = np.random.default_rng(0)
     draws = torch.as_tensor(rng.uniform(low, high, 300))
     for support in by_numbers.supports(by_numbers.seen(draws)):
-        found = by_numbers._continuous(lambda y: level(SimpleNamespace(mu=torch.zeros_like(y)), y), 1, support)
+        found = by_numbers.continuous(lambda y: level(SimpleNamespace(mu=torch.zeros_like(y)), y), 1, support)
         assert np.isnan(float(found.mass))
 
 
@@ -583,3 +586,84 @@ def test_tweedie_distributions(power):
         close((draws <= found.ppf(q)).mean(0), np.maximum(zero, q), 0, 5e-3)
     close(found.mean(), draws.mean(0), 0.02)
     close(found.var(), draws.var(0), 0.05)
+
+
+# -- counts that scipy has not ------------------------------------------------------------------------------------------------
+
+
+def rows_of(distribution, *natural):
+    eta = [torch.as_tensor(np.asarray(natural[0], float)).log()]
+    eta += [torch.full_like(eta[0], value) for value in natural[1:]]
+    names = dict(zip(distribution.parameters, eta, strict=True))
+    known = {name: scale(names[name]).numpy() for name, scale in distribution.parameters.items()}
+    return row_distribution.row_distribution(distribution, known, eta)
+
+
+def test_large_counts_are_found_by_their_density():
+    """Against scipy's negative binomial; sums over counts ended at a million of them, and said 999,999."""
+    mu, size = np.array([3.0, 2e4, 6e6, np.nan]), 1e3
+    ours = row_distribution.RowDistribution(
+        count_distributions.NegativeBinomialCounts(),
+        (torch.from_numpy(mu).log(), torch.full((4,), -np.log(size), dtype=torch.float64)),
+    )
+    theirs = stats.nbinom(size, size / (size + mu))
+    for q in (0.001, 0.025, 0.5, 0.999):
+        np.testing.assert_allclose(ours.ppf(q)[:3], theirs.ppf(q)[:3], rtol=0, atol=1)
+        at = theirs.ppf(q) + np.array([[0.0], [0.5]])
+        np.testing.assert_allclose(ours.cdf(at)[:, :3], theirs.cdf(at)[:, :3], atol=1e-7)
+    draws = ours.rvs((2000, 4), random_state=0)[:, 2]
+    assert abs(draws.mean() - 6e6) < 4 * draws.std() / 2000**0.5
+
+
+@pytest.mark.parametrize(("alpha", "power"), [(0.3, 1), (-0.02, 0), (1.5, 0)])
+def test_quantiles_of_generalized_counts_are_of_their_sums(alpha, power):
+    ours = rows_of(count_distributions.GeneralizedPoissonCounts(float(power)), [0.5, 3.0, 30.0], alpha)
+    sums = np.cumsum(ours.pmf(np.arange(20_000.0)[:, None]), 0)
+    for q in (0.0, 0.02, 0.5, 0.97, 0.9999):
+        expected = [np.searchsorted(column, min(q, column[-1])) for column in sums.T]
+        np.testing.assert_array_equal(ours.ppf(q), expected)
+        np.testing.assert_allclose(ours.cdf(expected), sums[expected, [0, 1, 2]], rtol=1e-13)
+    np.testing.assert_array_equal(ours.cdf(-1), 0.0)
+    np.testing.assert_allclose(ours.cdf(np.array([[7.5], [np.inf]])), [sums[7], sums[-1]], rtol=1e-12)
+
+
+def test_quantiles_of_inflated_counts():
+    """``pi + (1 - pi) F``: zero up to pi, and as fast for large counts as without inflation."""
+    inflated = ZeroInflatedCounts(count_distributions.PoissonCounts())
+    ours, share = rows_of(inflated, [2.0, 40.0, 5e6], 0.0), 0.5
+    main = stats.poisson([2.0, 40.0, 5e6])
+    np.testing.assert_array_equal(ours.ppf(0.4), 0.0)
+    np.testing.assert_array_equal(ours.ppf([[0.6], [0.99]]), main.ppf([[0.2], [0.98]]))
+    np.testing.assert_allclose(
+        ours.cdf([[-1], [0], [5e6]]), [[0] * 3, share + share * main.cdf(0), share + share * main.cdf(5e6)]
+    )
+    sums = np.cumsum(ours.pmf(np.arange(300.0)[:, None]), 0)[:, :2]
+    np.testing.assert_allclose(sums[[0, 3, 50]], ours.cdf([[0], [3], [50]])[:, :2], rtol=1e-12)
+
+
+# -- far out -------------------------------------------------------------------------------------------------------------------
+
+
+def test_errors_of_what_is_beyond_squares():
+    """Probabilities of 1e-170 and means of 1e200 have errors whose squares are no numbers."""
+    res = fitted(next(p for p in PROBLEMS if p.name == "poisson"))
+    new = pd.DataFrame({"x": [900.0, -900.0], "w": 0.0, "off": 0.0, "years": 1.0})
+    linear, found = res.get_prediction(new, which="linear"), res.get_prediction(new)
+    assert found.predicted.max() > 1e170
+    close(found.se, found.predicted * linear.se)
+    none = res.get_prediction(new.assign(x=10.8), y_values=[0], which="prob")  # exp(-mu)
+    mu = np.asarray(res.predict(new.assign(x=10.8)))
+    assert (none.predicted < 1e-170).all() and (none.predicted > 0).all()
+    close(none.se[:, 0], none.predicted[:, 0] * mu * res.get_prediction(new.assign(x=10.8), which="linear").se, 1e-8)
+
+
+def test_probabilities_of_categories_that_round_to_one():
+    """Their odds are against all others together, which keep their digits."""
+    res = fitted(next(p for p in PROBLEMS if p.name == "ordered-probit"))
+    new = pd.DataFrame({"x": [30.0, -30.0, 60.0], "w": 0.0, "off": 0.0})
+    found = res.get_prediction(new, which="prob")
+    p, (low, high) = found.predicted, found.conf_int().reshape(3, -1, 2).transpose(2, 0, 1)
+    assert (p == 1).any() and np.isfinite(found.conf_int()).all()
+    assert (low <= p).all() and (p <= high).all() and (low[p < 1e-3] < 1e-3).all()
+    for which in ("prob[0]", "prob[2]", "cumprob"):
+        assert np.isfinite(res.get_prediction(new, which=which).conf_int()).all()

@@ -163,6 +163,20 @@ def test_offsets_enter_predictions(df, name):
     assert np.isnan(res.predict(df.assign(off=df["off"].where(df.index != "row 0")))["row 0"])
 
 
+def test_other_offsets_of_the_rows_of_the_fit(df):
+    """A number, a column's name, an array by position, a Series by its labels."""
+    res, moved = fitted("poisson, offset", df), df["off"] + df["x"]
+    expected = res.predict(df.assign(off=moved))
+    for given in (moved, moved.sample(frac=1, random_state=1), moved.to_numpy()):
+        close(res.predict(offset=given), expected)
+    close(res.predict(offset="z"), res.predict(df.assign(off=df["z"])))
+    close(res.predict(offset=0.5), res.predict(df.assign(off=0.5)))
+    with pytest.raises(FormulaError, match="'zz'"):
+        res.predict(offset="zz")
+    with pytest.raises(FormulaError, match="offset has 3 rows"):
+        res.predict(offset=[1.0, 2.0, 3.0])
+
+
 def test_exposure_multiplies_the_mean(df):
     res = fitted("poisson, exposure", df)
     close(res.predict(df.assign(e=2 * df["e"])), 2 * means(res))

@@ -212,7 +212,7 @@ def attempts(seen: Seen) -> list[Callable[[LogDensity, int], _Found]]:
     if seen.low >= 0 and seen.high < MOST_COUNTS and seen.whole:
         from_ = dict.fromkeys((0, int(seen.low)))
         out += [partial(kind, low=at, high=int(seen.high)) for kind in (_finite, _counts) for at in from_]
-    return [*out, *(partial(_continuous, support=support) for support in supports(seen))]
+    return [*out, *(partial(continuous, support=support) for support in supports(seen))]
 
 
 def supports(seen: Seen) -> list[Support]:
@@ -293,7 +293,7 @@ def _counts(log_density: LogDensity, n: int, low: int, high: int) -> _Found:
     return _Found(Tabulated(np.arange(low, low + table.shape[1], dtype=float), table.numpy()), table.sum(1))
 
 
-def _continuous(log_density: LogDensity, n: int, support: Support) -> _Found:
+def continuous(log_density: LogDensity, n: int, support: Support) -> _Found:
     """Grids drawn together to where the rows' densities lie, and integrals over them."""
 
     def logs(t: Tensor) -> Tensor:

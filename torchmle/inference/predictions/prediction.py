@@ -267,6 +267,8 @@ def prediction(
         linear, linear_se = _delta(results, data, "linear")
     elif value.ndim == 1 and scale is None:
         linear, linear_se, curve = *_delta(results, data, "linear"), _curve(model, data, which)
+    elif value.ndim == 2 and which in ("mean", "prob") and model.outcomes(which) is not None:
+        linear, linear_se = log_odds(value, value @ (1 - np.eye(value.shape[1])), se)
     elif scale is not None and not isinstance(scale, Identity):
         linear, linear_se = _on_the_line(scale, value, se)
     predictive = None
@@ -307,13 +309,28 @@ def _curve(model: RegressionModel, data: Data, which: str) -> Callable[[Array], 
     return curve
 
 
+def log_odds(chance: Array, rest: Array, se: Array) -> tuple[Array, Array]:
+    """Log odds of probabilities with their errors; `rest` has the digits of what one less a probability rounds away."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.log(chance) - np.log(rest), np.where(se == 0, 0.0, se / (chance * rest))
+
+
 def _on_the_line(scale: Transform, value: Array, se: Array) -> tuple[Array, Array]:
-    """Real values of natural ones, with their standard errors; certain where the natural ones are."""
+    """Real values of natural ones, with their standard errors; certain where the natural ones are, or round to an end."""
     real = scale.inverse(torch.from_numpy(value)).requires_grad_()
     with torch.enable_grad():
         (slope,) = torch.autograd.grad(scale(real).sum(), real)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return real.detach().numpy(), np.where(se == 0, 0.0, se / np.abs(slope.numpy()))
+        return real.detach().numpy(), np.where(
+            (se == 0) | np.isinf(real.detach().numpy()), 0.0, se / np.abs(slope.numpy())
+        )
+
+
+def standard_errors(gradients: Tensor, covariance: Tensor) -> Tensor:
+    """``sqrt(g'V g)`` of rows of gradients (n, k), each scaled by its largest entry, whose square may be beyond numbers."""
+    size = gradients.abs().amax(1, keepdim=True)
+    unit = gradients / torch.where((size > 0) & size.isfinite(), size, 1.0)
+    return ((unit @ covariance) * unit).sum(1).clamp_min(0).sqrt() * torch.where(size > 0, size, 1.0)[:, 0]
 
 
 def _delta(results: Results, data: Data, which: str, y_values: Sequence[float] | None = None) -> tuple[Array, Array]:
@@ -326,8 +343,7 @@ def _delta(results: Results, data: Data, which: str, y_values: Sequence[float] |
         found = function_effects(model, function, z, block)
         errors = []
         for effect in found:
-            gradient = effect.gradients(model)
-            errors.append(((gradient @ covariance) * gradient).sum(1).sqrt())
+            errors.append(standard_errors(effect.gradients(model), covariance))
         both = torch.stack([torch.stack([e.value for e in found], 1), torch.stack(errors, 1)], 2)
         return both[:, 0] if len(found) == 1 and y_values is None else both
 

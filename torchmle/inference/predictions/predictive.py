@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 Array = NDArray[np.float64]
 NODES = {1: 7, 2: 5, 3: 3}  # of each linear predictor
 HALVINGS = 45
-ROWS = 256  # whose distributions are found by numbers at once
+ROWS = 256  # whose distributions are found by numbers, or in tables, at once
 
 
 class Quantiles:
@@ -152,15 +152,15 @@ class Predictive(Quantiles):
 
     def _pieces(self, rows: Tensor) -> list[Predictive]:
         """These rows; in blocks where distributions are found by numbers, which take room."""
-        size = len(rows) if len(rows) <= ROWS or self._said() else ROWS
+        size = len(rows) if len(rows) <= ROWS or self._closed() else ROWS
         if len(rows) == size == self.data.n:
             return [self]
         return [replace(self, data=self.data.take(part)) for part in rows.split(max(size, 1))]
 
-    def _said(self) -> bool:
-        """Whether the model says its distribution."""
+    def _closed(self) -> bool:
+        """Whether the model says its distribution, and scipy has it."""
         row = self._rows.take(torch.tensor([0]))
-        return self.model.frozen(self.model.values(tuple(self._eta[:, :1])), row, self.scale) is not None
+        return hasattr(self.model.frozen(self.model.values(tuple(self._eta[:, :1])), row, self.scale), "dist")
 
     @cached_property
     def _parts(self) -> list[tuple[Any, float]]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...data import Data
 from ...formula import response_of_frame
 from ...inference.predictions.carried import carried_argument
-from ...inference.predictions.prediction import Prediction
+from ...inference.predictions.prediction import Prediction, log_odds, standard_errors
 from ...inference.predictions.predictive import Indicators
 from ...inference.predictions.rows import new_rows
 from ...transforms import Identity, Logit
@@ -114,10 +114,8 @@ def probabilities(
 
 def probability_prediction(results: Any, found: chosen.Inclusion, labels: Any) -> Prediction:
     """Probabilities with errors by the delta method; intervals of their log odds, and so between 0 and 1."""
-    se = standard_errors(results, found.slopes)
-    spread = found.chance * found.rest
-    linear = (found.chance.log() - found.rest.log()).numpy()
-    linear_se = torch.where(se == 0, 0.0, se / spread).numpy()
+    se = standard_errors(found.slopes, results.covariance_z)
+    linear, linear_se = log_odds(found.chance.numpy(), found.rest.numpy(), se.numpy())
     df = results.df_inference if results.use_t else None
     return Prediction(
         found.chance.numpy(), se.numpy(), linear, linear_se, Logit(), df, labels, predictive=Indicators(linear, linear_se)
@@ -127,7 +125,7 @@ def probability_prediction(results: Any, found: chosen.Inclusion, labels: Any) -
 def linear_prediction(results: Any, data: Data, labels: Any) -> Prediction:
     """``x'b + offset`` with errors ``sqrt(x'V x)``."""
     x = data.x["X"].double().cpu()
-    value, se = linear_predictors(results, data).numpy(), standard_errors(results, x).numpy()
+    value, se = linear_predictors(results, data).numpy(), standard_errors(x, results.covariance_z).numpy()
     df = results.df_inference if results.use_t else None
     return Prediction(value, se, value, se, Identity(), df, labels)
 
@@ -136,8 +134,3 @@ def linear_predictors(results: Any, data: Data) -> Tensor:
     """``x'b + offset`` of rows, on the CPU."""
     linear = data.x["X"].double().cpu() @ results.fit.z
     return linear + data.offset.cpu() if "offset" in data.columns else linear
-
-
-def standard_errors(results: Any, gradients: Tensor) -> Tensor:
-    """Of quantities with these gradients (n, k) in z."""
-    return ((gradients @ results.covariance_z) * gradients).sum(1).clamp_min(0).sqrt()

@@ -34,7 +34,7 @@ from . import starts as count_starts
 from .boundaries import best_inside_or_at_a_boundary, constant_boundaries, limit_at_a_boundary, slope
 from .distributions import CountDistribution, PoissonCounts
 from .results import CountResults, DispersedResults
-from .row_distribution import RowDistribution
+from .row_distribution import row_distribution
 
 
 class CountModel(LinearArguments, Lasso, RegressionModel):
@@ -187,8 +187,8 @@ class CountModel(LinearArguments, Lasso, RegressionModel):
         return predicted_values(self, self._z(params), data, which, counts_of(self, which, y_values))
 
     def frozen(self, p: Values, data: Data, scale: float) -> Any:
-        found = self.distribution.frozen({name: getattr(p, name).numpy() for name in self.parameters})
-        return RowDistribution(self.distribution, self._eta_of(p)) if found is None else found
+        natural = {name: getattr(p, name).numpy() for name in self.parameters}
+        return row_distribution(self.distribution, natural, self._eta_of(p))
 
 
 class Poisson(CountModel):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -10,11 +11,25 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from .cumulative import Smooth, Summed
 from .distributions import CountDistribution
+from .zero_inflation import ZeroInflatedCounts
 
 Array = NDArray[np.float64]
-MOST = 1_000_000  # counts up to which random numbers are looked for
-TABLE = 2**18  # probabilities that are held at once
+LARGE = 2.0**12  # count up to which all of a row's are summed
+COUNTED = 2.0**53  # mean beyond which counts are not told apart
+IMPOSSIBLE = -45.0  # log-probability of a zero so small that none is near zero
+
+
+def row_distribution(distribution: CountDistribution, natural: Mapping[str, Any], eta: Sequence[Tensor]) -> Any:
+    """The distribution of each row, from natural values and predictors: scipy's where it has one."""
+    found = distribution.frozen(natural)
+    if found is not None:
+        return found
+    if isinstance(distribution, ZeroInflatedCounts):
+        main = row_distribution(distribution.base, natural, eta[:-1])
+        return InflatedRows(distribution, eta, main, np.asarray(natural["inflate"]))
+    return RowDistribution(distribution, eta)
 
 
 class RowDistribution:
@@ -32,11 +47,15 @@ class RowDistribution:
 
     def logpmf(self, k: Any) -> Array:
         """Log-probability of a count in each row; k broadcasts against the rows, which are the last dimension."""
-        y = np.broadcast_arrays(np.asarray(k, dtype=float), np.zeros(len(self._eta[0])))[0]
-        flat, each = torch.from_numpy(y.reshape(-1).copy()), y.size // max(y.shape[-1], 1)
-        whole = self._distribution.loglike([eta.repeat(each) for eta in self._eta], flat, torch.lgamma(flat + 1))
-        possible = (y >= 0) & (y == np.floor(y))
-        return np.where(possible, whole.numpy().reshape(y.shape), -np.inf)
+        values = np.asarray(k, dtype=float)
+        return np.where((values >= 0) & (values == np.floor(values)), self._logs(self._eta, values), -np.inf)
+
+    def _logs(self, eta: Sequence[Tensor], k: Any) -> Array:
+        """Log-likelihood of responses at some rows' predictors."""
+        y = np.broadcast_arrays(np.asarray(k, dtype=float), np.zeros(len(eta[0])))[0]
+        flat, each = torch.from_numpy(y.reshape(-1).copy()).clamp_min(0), y.size // max(y.shape[-1], 1)
+        whole = self._distribution.loglike([part.repeat(each) for part in eta], flat, torch.lgamma(flat + 1))
+        return whole.numpy().reshape(y.shape)
 
     def pmf(self, k: Any) -> Array:
         """Probability of a count in each row."""
@@ -44,18 +63,38 @@ class RowDistribution:
 
     def cdf(self, k: Any) -> Array:
         """Probability of at most k in each row."""
-        top = np.broadcast_arrays(np.floor(np.asarray(k, dtype=float)), np.zeros(len(self._eta[0])))[0]
-        total = np.zeros(top.shape)
-        for values in self._counts(int(np.nan_to_num(top).max(initial=-1)) + 1):
-            below = np.cumsum(np.vstack([np.zeros(len(self._eta[0])), self.pmf(values[:, None])]), 0)
-            within = np.clip(np.nan_to_num(top) - values[0] + 1, 0, len(values)).astype(int)
-            total += np.take_along_axis(below, within.reshape(-1, below.shape[1]), 0).reshape(top.shape)
-        return total
+        return self._by_parts("cdf", self._wide(k))
 
     def ppf(self, q: Any) -> Array:
         """Smallest count whose distribution function reaches a probability, in each row."""
-        wanted = np.broadcast_arrays(np.asarray(q, dtype=float), np.zeros(len(self._eta[0])))[0]
-        return self._inverse(wanted).astype(float)
+        return self._by_parts("ppf", self._wide(q))
+
+    def _wide(self, values: Any) -> Array:
+        return np.broadcast_arrays(np.asarray(values, dtype=float), np.zeros(len(self._eta[0])))[0]
+
+    def _by_parts(self, what: str, values: Array) -> Array:
+        out = np.full(values.shape, np.nan)
+        for rows, part in self._parts:
+            out[..., rows] = getattr(part, what)(values[..., rows])
+        return out
+
+    @cached_property
+    def _parts(self) -> list[tuple[NDArray[np.intp], Summed | Smooth]]:
+        """Rows whose probabilities are summed, and those with large counts alone."""
+        mean, spread = self.mean(), self.std()
+        large = (np.nan_to_num(mean + 8 * spread) > LARGE) & (self._logs(self._eta, 0.0) < IMPOSSIBLE)
+        counted = ~(mean > COUNTED)
+        out: list[tuple[NDArray[np.intp], Summed | Smooth]] = []
+        for which in (False, True):
+            rows = np.flatnonzero((large == which) & counted)
+            if len(rows):
+                eta = [part[torch.from_numpy(rows)] for part in self._eta]
+
+                def logs(k: Any, eta: Sequence[Tensor] = eta) -> Array:
+                    return self._logs(eta, k)
+
+                out.append((rows, Smooth(logs, mean[rows], spread[rows]) if which else Summed(logs, mean[rows])))
+        return out
 
     def mean(self) -> Array:
         """Mean of each row."""
@@ -87,30 +126,29 @@ class RowDistribution:
         if np.broadcast_shapes(shape, (n,)) != shape:
             raise ValueError(f"size={size} does not fit {n} rows; its last dimension must be {n}")
         seeded = random_state if hasattr(random_state, "uniform") else np.random.default_rng(random_state)
-        return self._inverse(seeded.uniform(size=shape))
+        return np.nan_to_num(self.ppf(seeded.uniform(size=shape))).astype(int)
 
-    def _inverse(self, probability: Array) -> NDArray[np.int_]:
-        """Smallest counts at which the distribution function reaches probabilities."""
-        wanted = torch.from_numpy(probability.reshape(-1, probability.shape[-1]).T.copy())
-        found, short = torch.zeros(wanted.shape, dtype=torch.long), torch.ones(wanted.shape, dtype=torch.bool)
-        total, mean = np.zeros(len(wanted)), np.nan_to_num(self.mean())
-        for values in self._counts(MOST):
-            step = np.nan_to_num(self.pmf(values[:, None]), nan=1.0)  # rows that are not known come to an end at once
-            below = total + np.cumsum(step, 0)
-            at, total = torch.searchsorted(torch.from_numpy(below.T.copy()), wanted), below[-1]
-            # a support that ends, or rounding, may keep the total from one: then its last count is taken
-            last = torch.from_numpy(np.where(step.any(0), len(values) - 1 - (step[::-1] > 0).argmax(0), -1))[:, None]
-            beyond = at == len(values)
-            found = torch.where(short & ~(beyond & (last < 0)), int(values[0]) + torch.where(beyond, last, at), found)
-            short &= beyond & torch.from_numpy((step[-1] > 0) | (values[-1] < mean))[:, None]
-            if not bool(short.any()):
-                break
-        return found.T.reshape(probability.shape).numpy()
 
-    def _counts(self, end: int) -> Iterator[Array]:
-        """The counts below an end, in longer and longer runs that keep tables of all rows small."""
-        start, run = 0, 32
-        while start < end:
-            run = max(1, min(2 * run, TABLE // max(len(self._eta[0]), 1), end - start))
-            yield np.arange(start, start + run, dtype=float)
-            start += run
+class InflatedRows(RowDistribution):
+    """Another distribution of each row with added zeros.
+
+    Parameters
+    ----------
+    main : scipy's frozen distribution, or a RowDistribution
+    share : ndarray (n,)
+        Probability of an added zero.
+    """
+
+    def __init__(self, distribution: CountDistribution, eta: Sequence[Tensor], main: Any, share: Array):
+        super().__init__(distribution, eta)
+        self._main, self._share = main, share
+
+    def cdf(self, k: Any) -> Array:
+        at = self._wide(k)
+        return np.where(at < 0, 0.0, self._share + (1 - self._share) * np.asarray(self._main.cdf(at)))
+
+    def ppf(self, q: Any) -> Array:
+        wanted = self._wide(q)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            rest = (wanted - self._share) / (1 - self._share)
+        return np.where(rest > 0, self._main.ppf(np.clip(np.nan_to_num(rest), 0, 1)), 0.0)
