@@ -93,28 +93,28 @@ class Integrated(Inverted):
         return len(self.step)
 
     def pdf(self, y: Any) -> Array:
-        """Density of a response in each row; y broadcasts against the rows."""
+        """Density of a response in each row; y broadcasts against the rows, the last dimension."""
         v = self._points(y)
         cell, share = self._cells(v)
         left, right = (self.density.gather(1, cell + i).clamp_min(1e-300).log() for i in (0, 1))
         found = (left + (right - left) * share - log_slope(self.support, self.mode, self.width, v)).exp()
-        return torch.where((share >= 0) & (share <= 1), found, 0.0)[:, 0].numpy()
+        return self._as_given(torch.where((share >= 0) & (share <= 1), found, 0.0), y)
 
     def cdf(self, y: Any) -> Array:
         """Probability of at most y in each row."""
         cell, share = self._cells(self._points(y))
-        return self._within(cell, share.clamp(0, 1))[:, 0].numpy()
+        return self._as_given(self._within(cell, share.clamp(0, 1)), y)
 
     def ppf(self, q: Any) -> Array:
         """Quantiles of each row."""
-        wanted = torch.as_tensor(np.broadcast_to(np.asarray(q, float), len(self.step)).copy())[:, None]
+        wanted = self._columns(q)
         cell = (torch.searchsorted(self.below, wanted) - 1).clamp(0, self.below.shape[1] - 2)
         low, high = torch.zeros_like(wanted), torch.ones_like(wanted)
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             short = self._within(cell, middle) < wanted
             low, high = torch.where(short, middle, low), torch.where(short, high, middle)
-        return self._responses(self.start + (cell + high) * self.step)[:, 0].numpy()
+        return self._as_given(self._responses(self.start + (cell + high) * self.step), q)
 
     def mean(self) -> Array:
         """Mean of each row; infinite or meaningless where the distribution has none."""
@@ -122,8 +122,16 @@ class Integrated(Inverted):
         return torch.where(self.density > 0, y * self.density, 0.0).sum(1).mul(self.step[:, 0]).numpy()
 
     def _points(self, y: Any) -> Tensor:
-        given = torch.as_tensor(np.broadcast_to(np.asarray(y, float), len(self.step)).copy())
-        return ((self.support.back(given[:, None]) - self.mode) / self.width).asinh()
+        return ((self.support.back(self._columns(y)) - self.mode) / self.width).asinh()
+
+    def _columns(self, given: Any) -> Tensor:
+        """Values that broadcast against the rows as (n, m), all of a row's beside each other."""
+        n = len(self.step)
+        wide = np.broadcast_arrays(np.asarray(given, float), np.zeros(n))[0]
+        return torch.from_numpy(np.ascontiguousarray(wide.reshape(-1, n).T))
+
+    def _as_given(self, columns: Tensor, given: Any) -> Array:
+        return columns.T.reshape(np.broadcast_shapes(np.shape(given), (len(self.step),))).numpy()
 
     def _responses(self, v: Tensor) -> Tensor:
         return self.support.to(self.mode + self.width * v.sinh())

@@ -108,10 +108,8 @@ class Smooth:
 
     def cdf(self, k: Array) -> Array:
         """Probability of at most k in each row."""
-        rows = np.floor(k).reshape(-1, k.shape[-1])
-        return np.stack([self._integral.cdf(np.maximum(row + 0.5, 0)) for row in rows]).reshape(k.shape)
+        return self._integral.cdf(np.maximum(np.floor(k) + 0.5, 0))
 
     def ppf(self, q: Array) -> Array:
         """Smallest count whose distribution function reaches a probability, in each row."""
-        rows = q.reshape(-1, q.shape[-1])
-        return np.stack([np.ceil(self._integral.ppf(row) - 0.5) for row in rows]).clip(0).reshape(q.shape)
+        return np.ceil(self._integral.ppf(q) - 0.5).clip(0)
