@@ -8,7 +8,6 @@ import numpy as np
 from harness.timing import Answer, Case, Peer
 
 import torchmle as tm
-from torchmle.fitting.batched import batch_size
 from torchmle.fitting.resampling import case_weights
 
 from .setting import Setting, needs, optional
@@ -31,11 +30,10 @@ def cases(setting: Setting) -> Iterator[Case]:
 
     def samples() -> Iterator[np.ndarray]:
         """Rows of each sample, as `replicate` draws them."""
-        size = batch_size(n)
-        parts = [slice(first, min(first + size, reps)) for first in range(0, reps, size)]
-        for sequence, part in zip(np.random.SeedSequence(SEED).spawn(len(parts)), parts, strict=True):
-            for counts in case_weights(model)(np.random.default_rng(sequence), part):
-                yield np.repeat(np.arange(n), counts.astype(int))
+        draw = case_weights(model)
+        for sequence in np.random.SeedSequence(SEED).spawn(reps):
+            (counts,) = draw([sequence], slice(0, 1))
+            yield np.repeat(np.arange(n), counts.astype(int))
 
     def loop() -> Answer:
         values = np.array([sm.Poisson(y[rows], x[rows]).fit(disp=0).params for rows in samples()])
