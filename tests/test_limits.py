@@ -223,3 +223,36 @@ def test_sets_of_members_are_separated_where_a_linear_programme_says_so():
         assert (PerfectSeparationWarning in warned) is separated and res.converged is not separated
         found.add(separated)
     assert found == {True, False}
+
+
+def test_degrees_of_freedom_and_dispersion_are_those_of_r():
+    """glm(c ~ x + g, quasipoisson) and sandwich::vcovHC(type = "HC1") of R 4.2, epsilon = 1e-14: what is infinite is estimated too."""
+    x = [-1.2, 0.3, 0.8, -0.5, 1.1, 0.2, -0.7, 0.9, 0.1, -0.3, 0.6, -1.0]
+    data = pd.DataFrame({"x": x, "g": list("aaaabbbbcccc"), "c": [0, 2, 3, 1, 0, 0, 0, 0, 2, 1, 4, 0]})
+    model = tm.GLM.from_formula("c ~ x + g", data, family=tm.families.Poisson())
+    res, _ = fit(model, scale="X2")
+    kept = ["Intercept", "x", "g[T.c]"]
+    assert (res.df_resid, res.df_model) == (8, 3) and res.scale == pytest.approx(0.148160115663, rel=1e-10)
+    np.testing.assert_allclose(res.bse[kept], [0.1940160555, 0.2320414050, 0.2204214008], rtol=1e-8)
+    robust, _ = fit(model, cov_type="HC1")
+    np.testing.assert_allclose(robust.bse[kept], [0.273835496, 0.332627414, 0.211778397], rtol=1e-8)
+    assert fit(tm.Poisson.from_formula("c ~ x + g", data))[0].df_resid == 8
+
+
+def test_separation_beside_equations_and_shared_effects(df):
+    data = df.assign(both=df["x"] + df["z"], double=2 * df["x"])
+    told, warned = fit(tm.Logit.from_formula("y ~ x + z + C(g)", data), constraints="x = z")
+    summed, _ = fit(tm.Logit.from_formula("y ~ both + C(g)", data))
+    assert list(warned) == [PerfectSeparationWarning] and told.params["C(g)[T.b]"] == np.inf
+    kept = ["Intercept", "C(g)[T.c]", "x"]
+    theirs = ["Intercept", "C(g)[T.c]", "both"]
+    np.testing.assert_allclose(told.params[kept], summed.params[theirs], rtol=1e-8)
+    np.testing.assert_allclose(told.bse[kept], summed.bse[theirs], rtol=1e-8)
+    assert (told.llf, told.df_resid) == (pytest.approx(summed.llf, abs=1e-9), summed.df_resid)
+    tied, warned = fit(tm.Logit.from_formula("y ~ x + C(g)", data), constraints="C(g)[T.b] = 2 * x")
+    assert not warned and tied.converged  # the equation leaves no way to infinity
+    shared, warned = fit(tm.Logit.from_formula("y ~ x + double + C(g)", data), rank="pinv")
+    alone, _ = fit(tm.Logit.from_formula("y ~ x + C(g)", data))
+    assert set(warned) == {tm.errors.RankWarning, PerfectSeparationWarning} and shared.params["C(g)[T.b]"] == np.inf
+    assert shared.params["x"] + 2 * shared.params["double"] == pytest.approx(alone.params["x"], rel=1e-8)
+    np.testing.assert_allclose(shared.bse[["Intercept", "C(g)[T.c]"]], alone.bse[["Intercept", "C(g)[T.c]"]], rtol=1e-8)

@@ -60,10 +60,15 @@ class Coordinates:
         """Number of free coordinates."""
         return len(self.origin) if self.basis is None else self.basis.shape[1]
 
+    @property
+    def free_entries(self) -> list[int]:
+        """The entry of theta that each free coordinate stands for."""
+        held = {*self.fixed, *self.dropped, *self.boundary, *self.tied, *self.infinite}
+        return [i for i in range(len(self.origin)) if i not in held]
+
     def free_names(self, parameters: Parameters) -> tuple[str, ...]:
         """A name for each free coordinate."""
-        held = {*self.fixed, *self.dropped, *self.boundary, *self.tied, *self.infinite}
-        return tuple(name for i, name in enumerate(parameters.real_names) if i not in held)
+        return tuple(parameters.real_names[i] for i in self.free_entries)
 
     def z(self, phi: Tensor) -> Tensor:
         """The data's coordinates of the optimiser's."""

@@ -169,8 +169,7 @@ def _tied(fit: Fit, found: Found) -> Coordinates | None:
             return None
         kept = kept @ (left @ right).T
     pivots = [i for i in range(len(kept)) if i not in others]
-    old = fit.coordinates
-    free = [i for i in range(len(fit.z)) if i not in {*old.fixed, *old.dropped, *old.boundary}]
+    old, free = fit.coordinates, fit.coordinates.free_entries
     basis = kept if old.basis is None else old.basis @ kept
     return replace(old, origin=fit.z, basis=basis, infinite=tuple(free[i] for i in pivots))
 

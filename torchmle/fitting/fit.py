@@ -80,8 +80,8 @@ class Fit:
 
     @property
     def rank(self) -> int:
-        """Free coordinates."""
-        return self.coordinates.size
+        """Parameters estimated: free coordinates, and those whose estimates perfect prediction makes infinite."""
+        return self.coordinates.size + len(self.coordinates.infinite)
 
     @cached_property
     def scale(self) -> float:

@@ -185,7 +185,7 @@ def applies(fit: Fit) -> bool:
     """Whether the rows are looked at: they are all here, not too many, and reach theta by linear predictors alone."""
     model: Any = fit.model
     data = model._rows
-    if data is None or data.group is not None or model.linear or fit.coordinates.tied or fit.coordinates.spanned:
+    if data is None or data.group is not None or model.linear:
         return False
     if hasattr(model, "separating_pairs"):
         return 0 < int((data.ones * (data.size - data.ones)).sum()) * model.layout.size < LARGEST
@@ -293,7 +293,7 @@ def _limit(fit: Fit, found: list[Found]) -> Fit | None:
     said = _described(fit, found, z)
     pivots = list(range(len(phi))) if said.complete else pivots  # of no other parameter does any row speak
     keep = [i for i in range(len(phi)) if i not in pivots]
-    free = [i for i in range(len(z)) if i not in {*coordinates.fixed, *coordinates.dropped, *coordinates.boundary}]
+    free = coordinates.free_entries
     basis = torch.eye(len(z), dtype=torch.float64) if coordinates.basis is None else coordinates.basis
     reduced = replace(coordinates, origin=z, basis=basis[:, keep], infinite=tuple(free[i] for i in pivots))
     found_again = maximize(Objective(model, reduced), reduced.phi(z), names=reduced.free_names(model.layout))

@@ -46,7 +46,7 @@ class Statistics:
     @property
     def k_free(self) -> int:
         """Parameters estimated, those that information criteria count; one that came out at its boundary is one."""
-        return self.fit.rank + len(self.fit.coordinates.boundary) + len(self.fit.coordinates.infinite)
+        return self.fit.rank + len(self.fit.coordinates.boundary)
 
     @property
     def aic(self) -> float:
