@@ -215,6 +215,36 @@ def test_a_value_of_a_dispersion_at_its_boundary():
     assert beside.df_diff == 2 and beside.statistic > ratio.statistic
 
 
+def test_an_entry_of_a_covariance_matrix():
+    """Two regressions at once: without their correlation r they are two, and the ratio is -n log(1 - r^2), the score n r^2."""
+    df = BY_NAME["mvnormal-x"].frame()
+    res = fitted(BY_NAME["mvnormal-x"])
+    r = np.corrcoef(*(tm.OLS.from_formula(f"{y} ~ x", df).fit().resid for y in "ab"))[0, 1]
+    ratio, score = res.lr_test("cov[b, a] = 0"), res.score_test("cov[b, a] = 0", cov_type="eim")
+    assert ratio.statistic == pytest.approx(-len(df) * np.log1p(-(r**2)), rel=1e-9) and ratio.df_diff == 1
+    assert score.statistic == pytest.approx(len(df) * r**2, rel=1e-8) and score.k_constraint == 1
+    limits = res.conf_int(method="profile").loc["cov[b, a]"]
+    for limit in limits:
+        assert res.lr_test(f"cov[b, a] = {limit}").pvalue == pytest.approx(0.05, rel=1e-6)
+    for test in (res.lr_test, res.score_test):
+        with pytest.raises(ValueError, match="depend on each other"):
+            test("cov[a, a] = cov[b, b]")
+
+
+def test_models_that_are_not_nested(df):
+    full = poisson("y ~ x + w", df)
+    with pytest.raises(ValueError, match="different responses"):
+        full.lr_test(tm.Poisson.from_formula("counts ~ x", df.assign(counts=df["y"] + 1)).fit(disp=False))
+    rng = np.random.default_rng(0)
+    some = df.assign(
+        y=rng.poisson(np.exp(1 + df["x"] / df["x"].std())),
+        noise=rng.normal(size=len(df)),
+        more=rng.normal(size=len(df)),
+    )
+    with pytest.raises(ValueError, match="does not contain the other"):
+        poisson("y ~ noise + more", some).lr_test(poisson("y ~ x", some))
+
+
 class Own(tm.GenericLikelihoodModel):
     def loglikeobs(self, params):
         eta = self.exog @ params

@@ -294,3 +294,11 @@ def test_a_dispersion_of_zero_has_a_limit_above(options):
     assert res.params["alpha"] == low == 0
     held = model.fit(fix={"alpha": high}, disp=False, **options)
     assert 2 * (res.llf - held.llf) == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-7)
+
+
+def test_functions_without_a_value():
+    res = fitted(BY_NAME["poisson"])
+    nothing = res.delta(lambda p: {"root": torch.log(-torch.exp(p.x)), "x": p.x}).summary_frame()
+    assert nothing.loc["root"].isna().all() and nothing.loc["x", "se"] == pytest.approx(res.bse["x"])
+    with pytest.raises(ValueError, match="gives no values"):
+        res.delta(lambda p: p[:0])

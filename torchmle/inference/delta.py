@@ -115,6 +115,8 @@ def delta(results: Results, function: Callable[[NaturalValues], Any], names: lis
         values, labels, scalar = _stacked(_call(function, NaturalValues(point, results.model.layout)))
         rows = [torch.autograd.grad(value, point, retain_graph=True, allow_unused=True)[0] if value.requires_grad else None
                 for value in values]  # fmt: skip
+    if not len(values):
+        raise ValueError("delta: the function gives no values")
     jacobian = np.stack([np.zeros(len(point)) if row is None else row.numpy() for row in rows])
     covariance = results.covariance_array
     used = np.flatnonzero(
@@ -126,7 +128,8 @@ def delta(results: Results, function: Callable[[NaturalValues], Any], names: lis
         raise ValueError(f"names has {len(labels)} labels; the function gives {len(values)} values")
     effect = values.detach().numpy().copy()
     df = results.df_inference if results.use_t else None
-    return Delta(effect, np.sqrt(np.diag(matrix)), np.zeros(len(effect)), df, matrix, labels, scalar)
+    sd = np.where(np.isnan(effect), np.nan, np.sqrt(np.diag(matrix)))
+    return Delta(effect, sd, np.zeros(len(effect)), df, matrix, labels, scalar)
 
 
 def _call(function: Callable[[NaturalValues], Any], values: NaturalValues) -> Any:

@@ -18,6 +18,7 @@ from ..fitting.coordinates import Coordinates, hold, restrict
 from ..fitting.maximum import null_directions
 from ..fitting.objective import Objective
 from ..optim import Status, maximize
+from ..parameters import Block, Parameters
 from ..transforms import Transform
 
 if TYPE_CHECKING:
@@ -57,12 +58,22 @@ class Path(Protocol):
 def path_of(results: Results, entry: int) -> Path:
     """The profile of an entry of the table, by the simplest way there is."""
     model, layout = results.model, results.model.layout
-    block = next(b for b in layout.blocks if b.reported.start <= entry < b.reported.stop)
-    single = block.is_identity or len(block.labels) == 1
+    block = block_of(layout, entry)
     index = block.reals.start + entry - block.reported.start
     if model.linear:
         return Parabola(results, index)
-    return Held(results, index) if single else Level(results, entry, layout.scales()[entry])
+    return Held(results, index) if stands_alone(layout, entry) else Level(results, entry, layout.scales()[entry])
+
+
+def block_of(layout: Parameters, entry: int) -> Block:
+    """The parameter that an entry of the table is of."""
+    return next(block for block in layout.blocks if block.reported.start <= entry < block.reported.stop)
+
+
+def stands_alone(layout: Parameters, entry: int) -> bool:
+    """Whether an entry of the table can be held in theta, unlike those of a covariance matrix, which move together."""
+    block = block_of(layout, entry)
+    return block.is_identity or len(block.labels) == 1
 
 
 def as_told(
@@ -162,6 +173,10 @@ class Level:
         level, gradient, _ = self._level(z)
         self.estimate, self.top = level, results.fit.optimum.value
         self.unit = _standard_error(results, gradient)
+
+    def direction(self, z: Tensor) -> Tensor:
+        """Gradient of the entry in z."""
+        return self._level(z)[1]
 
     def _level(self, z: Tensor) -> tuple[float, Tensor, Tensor]:
         """The entry on the real side of its scale, with two derivatives in z."""

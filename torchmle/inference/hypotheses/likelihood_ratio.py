@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+import torch
+
 from ..distributions import chi2_tail
-from .linear import equations, fitted_under
+from .linear import entry_of_a_matrix, equations, fitted_under
 
 if TYPE_CHECKING:
     from ...results import Results
+
+
+HIGHER = 1e-6  # rise of the log-likelihood under a hypothesis, relative to its size, that is no rounding
 
 
 class LikelihoodRatio(NamedTuple):
@@ -39,10 +44,14 @@ def lr_test(results: Results, other: Any, force: bool = False) -> LikelihoodRati
     """
     if not hasattr(other, "k_free"):
         _refuse_untrusted(results, force)
-        count = equations(results, other)[1]
-        return _ratio(results, fitted_under(results, other), count)
+        count, entry = equations(results, other)[1], entry_of_a_matrix(results, other)
+        if entry is None:
+            return _ratio(results, fitted_under(results, other), count)
+        path, point = entry
+        return _tested(2 * (path.top - point.loglike) / results.scale, count)
     if results.nobs != other.nobs:
         raise ValueError(f"the models have {results.nobs:g} and {other.nobs:g} observations; they must share the rows")
+    _refuse_other_responses(results, other)
     full, restricted = (results, other) if results.k_free >= other.k_free else (other, results)
     if full.k_free == restricted.k_free:
         raise ValueError(f"both models have {full.k_free} free parameters; one must be nested in the other")
@@ -53,7 +62,26 @@ def lr_test(results: Results, other: Any, force: bool = False) -> LikelihoodRati
 
 def _ratio(full: Results, restricted: Results, df: int) -> LikelihoodRatio:
     statistic = full.twice_log_ratio(restricted)
+    if statistic < -HIGHER * (1 + abs(full.llf)):
+        raise ValueError(
+            f"the model with more parameters has the lower log-likelihood, {full.llf:.8g} against {restricted.llf:.8g}: it does "
+            "not contain the other, or its search ended below its maximum"
+        )
+    return _tested(statistic, df)
+
+
+def _tested(statistic: float, df: int) -> LikelihoodRatio:
     return LikelihoodRatio(statistic, float(chi2_tail(max(statistic, 0.0), df)), df)
+
+
+def _refuse_other_responses(results: Results, other: Results) -> None:
+    """Refuse models of different responses, whose likelihoods are of different things."""
+    one, two = results.model.rows.response, other.model.rows.response
+    if one is None or two is None:
+        return
+    if one.shape != two.shape or not torch.allclose(one.double().cpu(), two.double().cpu(), equal_nan=True):
+        names = " and ".join(dict.fromkeys(str(res.model.endog_names) for res in (results, other)))
+        raise ValueError(f"the models have different responses ({names}); one must be nested in the other")
 
 
 def _refuse_untrusted(results: Results, force: bool) -> None:

@@ -14,6 +14,7 @@ from ...fitting.constraints import LinearConstraints, in_theta
 from ...fitting.coordinates import Coordinates
 from ...fitting.equations import constraint
 from ...fitting.maximum import null_directions
+from ..profile_path import Level, ProfilePoint, path_of, stands_alone
 
 if TYPE_CHECKING:
     from ...results import Results
@@ -64,8 +65,11 @@ def equations(results: Results, hypothesis: Any) -> tuple[Tensor, int]:
     """
     layout, coordinates = results.model.layout, results.fit.coordinates
     r, q = constraint(list(layout.names), hypothesis)
-    told = in_theta(layout, LinearConstraints(r, q[:, None], layout.names))[0]
-    rows = in_z(coordinates, told)
+    entry = entry_of_a_matrix(results, hypothesis)
+    if entry is None:
+        rows = in_z(coordinates, in_theta(layout, LinearConstraints(r, q[:, None], layout.names))[0])
+    else:
+        rows = entry[0].direction(entry[1].z)[None]
     free = rows if coordinates.basis is None else rows @ torch.cat([coordinates.basis, _boundary(coordinates)], 1)
     length = rows.norm(dim=1, keepdim=True)
     count = int(torch.linalg.matrix_rank(free / torch.where(length > 0, length, 1.0), atol=1e-10))
@@ -81,6 +85,25 @@ def equations(results: Results, hypothesis: Any) -> tuple[Tensor, int]:
 def _boundary(coordinates: Coordinates) -> Tensor:
     """Directions in z, as columns, of what came out at the boundary of its range and is free for all that."""
     return torch.eye(len(coordinates.origin), dtype=torch.float64)[:, list(coordinates.boundary)]
+
+
+def entry_of_a_matrix(results: Results, hypothesis: Any) -> tuple[Level, ProfilePoint] | None:
+    """The maximum where one entry of a covariance matrix, or the like, has a value; None for other hypotheses.
+
+    No equation in theta says so: the other entries move with it.
+    """
+    layout = results.model.layout
+    r, q = constraint(list(layout.names), hypothesis)
+    involved = np.flatnonzero(r.any(0))
+    if len(r) != 1 or len(involved) != 1 or stands_alone(layout, int(involved[0])):
+        return None
+    path = path_of(results, int(involved[0]))
+    assert isinstance(path, Level)
+    value = torch.tensor(q[0] / r[0, involved[0]], dtype=torch.float64)
+    point = path.at(float(path.scale.inverse(value)), results.fit.z)
+    if not point.finite:
+        raise ValueError(f"no maximum was found where {layout.names[involved[0]]} is {float(value):g}")
+    return path, point
 
 
 def in_z(coordinates: Coordinates, rows: Tensor) -> Tensor:
