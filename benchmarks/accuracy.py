@@ -61,12 +61,12 @@ of another kind).""",
     "corpus": (
         "Fits by R",
         """\
-The cases of `tests/reference` that statsmodels can fit too. The truth is the exact maximum stored with a case, known to 15
-digits; R's closed forms count as such. Standard errors by the expected information come from R alone and are capped at the
-digits that R's coefficients have there (50-digit arithmetic bears it out: of cloglog_wells R's have 11, ours 14); other
-numbers that only R's iterations gave are capped at 10. statsmodels runs at its tightest tolerances, counts by two methods.
-Known reasons for its low scores: the Pearson scale of grouped binomial data (quasibinomial), Hessians by finite differences
-(ordered and conditional models, zero inflation).""",
+The cases of `tests/reference` that have a maximum; of normal distributions statsmodels has no model. The truth is the exact
+maximum stored with a case, known to 15 digits; R's closed forms count as such. Standard errors by the expected information
+come from R alone and are capped at the digits that R's coefficients have there (50-digit arithmetic bears it out: of
+cloglog_wells R's have 11, ours 14); other numbers that only R's iterations gave are capped at 10. statsmodels runs at its
+tightest tolerances, counts by two methods. Known reasons for its low scores: the Pearson scale of grouped binomial data
+(quasibinomial), Hessians by finite differences (ordered and conditional models, zero inflation).""",
         corpus_rows.rows,
         [
             "glm_gamma_log_trees",

@@ -1,4 +1,4 @@
-"""The fits by R in tests/reference; the peer is statsmodels' model of the same name.
+"""The fits by R in tests/reference; the peer is statsmodels' model of the same name, where it has one.
 
 The truth is the exact maximum stored with a case (`mle_check`) where there is one, else R's own numbers.  Cases are fitted
 by the code of the tests.
@@ -30,9 +30,10 @@ from .score import Answer, Known, Row, compare
 KNOWN = 15.0  # digits of an exact maximum, and of R's closed forms
 ITERATED = 10.0  # of what R's iterations gave, where nothing exact stands beside it
 LEAST_SQUARES = ("ols", "wls")
+CLOSED = (*LEAST_SQUARES, "normal", "mvn")
 GENERALISED = ("glm", "quasi", "logit", "probit", "poisson")
 HAZARDS = ("exponential_ph", "survreg")
-BLOG = {"OLS": "ols", "GLM": "glm", "ExponentialPH": "exponential_ph"}
+BLOG = {"OLS": "ols", "GLM": "glm", "ExponentialPH": "exponential_ph", "Normal": "normal", "MVN": "mvn"}
 Peers = dict[str, Callable[[], Answer]]
 
 
@@ -44,7 +45,7 @@ def rows(names: list[str] | None = None) -> Iterator[Row]:
 
 
 def row(name: str) -> Row | None:
-    """The row of a case; None for kinds that are no maximum-likelihood fits with a peer in statsmodels."""
+    """The row of a case; None for kinds that are no maximum-likelihood fits, or that have no maximum."""
     case = corpus.load(name)
     kind = BLOG.get(case["model"]["class"]) if case["kind"] == "blog" else case["kind"]
     parts = COMPARED.get(kind)
@@ -63,8 +64,8 @@ def known(case: dict[str, Any], kind: str) -> Known:
     information are only there from R: they are as good as the coefficients that R evaluated them at.
     """
     check = case.get("mle_check", {})
-    if kind in LEAST_SQUARES or "coef" not in check:
-        return KNOWN if kind in LEAST_SQUARES else ITERATED
+    if kind in CLOSED or "coef" not in check:
+        return KNOWN if kind in CLOSED else ITERATED
     if kind in GENERALISED and kind != "poisson" and case["kind"] != "blog":
         return KNOWN, min(KNOWN, digits(case["expected"]["coef"], check["coef"])), KNOWN
     return KNOWN
@@ -158,6 +159,23 @@ def hazards(case: dict[str, Any]) -> tuple[Answer, Answer, Peers]:
     return truth, Answer(found.coefficients(), found.se), {"statsmodels": peer}
 
 
+def normal(case: dict[str, Any]) -> tuple[Answer, Answer, Peers]:
+    """Mean and standard deviation by maximum likelihood, which statsmodels has no model of."""
+    found, expected = fitted(case["name"]), case["expected"]
+    truth = Answer(expected["coef"], expected["se"], expected["loglik"])
+    return truth, Answer(found.coefficients(), found.se, found.res.llf), {}
+
+
+def several_normal(case: dict[str, Any]) -> tuple[Answer, Answer, Peers]:
+    """Means and covariances by maximum likelihood, which statsmodels has no model of."""
+    res, expected = fitted(case["name"]).res, case["expected"]
+    q = len(expected["mean"])
+    cells = np.tril_indices(q)
+    below = {name: np.array(expected[name])[cells] for name in ("cov_ml", "cov_se")}
+    truth = Answer([*expected["mean"], *below["cov_ml"]], [*expected["mean_se"], *below["cov_se"]], expected["loglik"])
+    return truth, Answer([*np.asarray(res.params)[:q], *res.cov.to_numpy()[cells]], res.bse, res.llf), {}
+
+
 def negative_binomial(case: dict[str, Any]) -> tuple[Answer, Answer, Peers]:
     """Coefficients and alpha."""
     name, check = case["name"], case["mle_check"]
@@ -245,5 +263,6 @@ def conditional(case: dict[str, Any]) -> tuple[Answer, Answer, Peers]:
 COMPARED = {
     **dict.fromkeys(LEAST_SQUARES, least_squares), **dict.fromkeys(GENERALISED, generalised),
     **dict.fromkeys(HAZARDS, hazards), "negbin": negative_binomial, "zero_inflated": zero_inflated,
-    "mnlogit": multinomial, "ordinal": ordinal, "clogit": conditional,
+    "mnlogit": multinomial, "ordinal": ordinal, "clogit": conditional, "normal": normal,
+    "mvn": several_normal,
 }  # fmt: skip
