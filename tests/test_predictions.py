@@ -7,7 +7,7 @@ import torch
 from problems import means
 
 import torchmle as tm
-from torchmle.errors import FormulaError, SpecificationWarning
+from torchmle.errors import FormulaError, RankWarning, SpecificationWarning
 
 N = 80
 
@@ -328,3 +328,18 @@ def test_many_rows_cost_no_square_of_them(df):
     many = pd.concat([df] * 1000, ignore_index=True)
     prediction = res.get_prediction(many)
     close(prediction.se[-N:], res.get_prediction(df).se)
+
+
+def test_new_rows_that_break_a_linear_dependence(df):
+    """R says for every new row that predictions from a rank-deficient fit may mislead; here where they do."""
+    df = df.assign(twice=2 * df["x"] - df["z"])
+    for model, formula in ((tm.OLS, "y ~ x + z + twice + g"), (tm.Poisson, "c ~ x + z + twice + g")):
+        with pytest.warns(RankWarning, match="twice"):
+            res = model.from_formula(formula, df).fit()
+        close(res.predict(df.iloc[:3]), means(res).iloc[:3])  # and nothing is said
+        assert res.predict(df.assign(x=np.nan)).isna().all()
+        broken = df.assign(twice=df["twice"] + (np.arange(N) < 2))
+        with pytest.warns(SpecificationWarning, match="2 of 80 new rows break the linear dependence .* left out twice"):
+            res.predict(broken)
+        with pytest.warns(SpecificationWarning, match="2 of 5 new rows"):
+            res.get_prediction(broken.iloc[:5])

@@ -12,7 +12,7 @@ from ..inference.margins import margeff, margins
 from ..inference.predictions import prediction
 from ..inference.predictions.prediction import Prediction
 from ..inference.predictions.predictive import Predictive
-from ..inference.predictions.rows import new_rows
+from ..inference.predictions.rows import new_rows, warn_of_broken_dependence
 from ..influence.likelihood import MLEInfluence
 
 
@@ -55,6 +55,8 @@ class Predictions:
             lower and upper; of a quantity of c values a row for each, or an array (n, c, 3).
         """
         data, index = new_rows(self.model, exog, transform, arguments, unseen)
+        if exog is not None:
+            warn_of_broken_dependence(self, data)
         if interval is None:
             values = prediction.predicted_values(self.model, self.fit.z, data, which)
             return labelled(values, None if exog is None else index)
@@ -86,6 +88,8 @@ class Predictions:
             Counts whose probabilities ``which="prob"`` predicts, by default 0 to the largest seen.
         """
         data, index = new_rows(self.model, exog, transform, arguments)
+        if exog is not None:
+            warn_of_broken_dependence(self, data)
         values = prediction.counts_of(self.model, which, y_values)
         if average:
             return prediction.average_prediction(self, data, which, agg_weights, values)

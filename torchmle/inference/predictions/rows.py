@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 from numpy.typing import NDArray
 
 from ...data import Data
 from ...errors import FormulaError, SpecificationWarning
+from ...linalg import triangular_factor
 from .carried import carried_argument
 
 Array = NDArray[np.float64]
+BROKEN = 1e-7  # of the sizes that a linear dependence adds up, by which it may be missed
 
 
 def new_rows(
@@ -77,3 +80,28 @@ NEEDS_A_FRAME = (
     "predict requires that you use a DataFrame when predicting from a model\n"
     "that was created using the formula api.\n\n"
 )
+
+
+def warn_of_broken_dependence(results: Any, data: Data) -> None:
+    """A word about new rows in which a column that was left out is not the combination of others it was in the fit's rows."""
+    if not results.dropped_columns or not results.model.has_rows:
+        return
+    broken = torch.zeros(data.n, dtype=torch.bool)
+    for block in results.model.layout.blocks:
+        entries = range(block.reals.start, block.reals.stop)
+        out = torch.tensor([entry in results.fit.coordinates.dropped for entry in entries])
+        if bool(out.any()):
+            seen, new = results.model.rows.x[block.name].double().cpu(), data.x[block.name].double().cpu()
+            size = seen.abs().amax(0).clamp_min(torch.finfo(torch.float64).tiny)
+            factor, new = triangular_factor([seen / size]), new / size
+            shares = torch.linalg.lstsq(factor[:, ~out], factor[:, out], driver="gelsd").solution
+            reach = new[:, out].abs() + new[:, ~out].abs() @ shares.abs()
+            broken |= ((new[:, out] - new[:, ~out] @ shares).abs() > BROKEN * reach).any(1)
+    if bool(broken.any()):
+        warnings.warn(
+            f"{int(broken.sum())} of {data.n} new rows break the linear dependence for which the fit left out "
+            f"{', '.join(results.dropped_columns)}: what that does by itself is not known, and they are predicted as if it did "
+            "nothing",
+            SpecificationWarning,
+            stacklevel=3,
+        )
