@@ -91,7 +91,8 @@ def warn_of_broken_dependence(results: Any, data: Data) -> None:
         entries = range(block.reals.start, block.reals.stop)
         out = torch.tensor([entry in results.fit.coordinates.dropped for entry in entries])
         if bool(out.any()):
-            seen, new = results.model.rows.x[block.name].double().cpu(), data.x[block.name].double().cpu()
+            seen, new = (_beside_ones(rows.x[block.name]) for rows in (results.model.rows, data))
+            out = torch.nn.functional.pad(out, (1, 0))
             size = seen.abs().amax(0).clamp_min(torch.finfo(torch.float64).tiny)
             factor, new = triangular_factor([seen / size]), new / size
             shares = torch.linalg.lstsq(factor[:, ~out], factor[:, out], driver="gelsd").solution
@@ -105,3 +106,9 @@ def warn_of_broken_dependence(results: Any, data: Data) -> None:
             SpecificationWarning,
             stacklevel=3,
         )
+
+
+def _beside_ones(x: torch.Tensor) -> torch.Tensor:
+    """A design with a constant: thresholds have one that is no column."""
+    x = x.double().cpu()
+    return torch.cat([torch.ones_like(x[:, :1]), x], 1)
