@@ -302,3 +302,21 @@ def test_functions_without_a_value():
     assert nothing.loc["root"].isna().all() and nothing.loc["x", "se"] == pytest.approx(res.bse["x"])
     with pytest.raises(ValueError, match="gives no values"):
         res.delta(lambda p: p[:0])
+
+
+def test_limits_within_bounds():
+    """The interval of what is bounded ends there; those of others are where the fall within the bounds is the quantile."""
+    rng = np.random.default_rng(3)
+    df = pd.DataFrame({"x": rng.normal(size=80)})
+    df["z"] = 0.7 * df["x"] + 0.5 * rng.normal(size=80)
+    model = tm.Poisson.from_formula("y ~ x + z", df.assign(y=rng.poisson(np.exp(0.5 + 0.4 * df["x"] + 0.1 * df["z"]))))
+    bounds = {"x": (0.0, model.fit(disp=False).params["x"] + 0.03)}
+    res = model.fit(disp=False, bounds=bounds)
+    limits = res.conf_int(method="profile")
+    assert tuple(limits.loc["x"]) == bounds["x"]
+    for limit in limits.loc["z"]:
+        held = model.fit(disp=False, bounds=bounds, fix={"z": limit})
+        assert held.at_bounds and 2 * (res.llf - held.llf) == pytest.approx(Q**2, rel=1e-8)
+    constrained = model.fit(disp=False, bounds=bounds, constraints="Intercept + z = 0.7")
+    low, high = constrained.conf_int(method="profile").loc["x"]
+    assert 0 <= low < constrained.params["x"] < high == bounds["x"][1]

@@ -369,7 +369,7 @@ class LikelihoodModel(Derivatives, Names, Model):
         )  # fmt: skip
         seconds = time.perf_counter() - started
         searched = {"start_params": start_params, "maxiter": maxiter, "tol": tol, **told.settings}
-        settings = {"controls": searched, "constraints": restrictions.constraints}
+        settings = {"controls": searched, "constraints": restrictions.constraints, "bounds": restrictions.bounds}
         fit = model.separated(Fit(model, objective.coordinates, optimum, seconds, settings))
         results = model.results_class(fit, covariance, use_t)
         results.announce(self.default_disp if disp is None else disp)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,7 +22,7 @@ from ..errors import ProfileWarning
 from ..linalg import EPS
 from ..transforms import Identity, Transform
 from .distributions import critical_value
-from .profile_path import Path, ProfilePoint, path_of
+from .profile_path import Path, ProfilePoint, block_of, path_of
 
 if TYPE_CHECKING:
     from ..results import Results
@@ -173,11 +173,22 @@ def ends_of(results: Results, entry: int, alpha: float) -> tuple[Limit, Limit]:
     away, statement = results.infinite[entry], "the estimate itself is infinite"
     if results._at_boundary[entry] and not away:  # infinite on the real side alone
         away, statement = np.sign(path.estimate), ""
-    return tuple(  # type: ignore[return-value]
+    ends = (
         Limit(sign * math.inf, statement) if away == sign
         else _limit(path, results.fit.z, sign, q, results.scale, bool(away))
         for sign in (-1, 1)
     )  # fmt: skip
+    low, high = _bounds(results, entry)
+    return tuple(  # type: ignore[return-value]
+        replace(end, value=min(max(end.value, low), high)) if not math.isnan(end.value) else end for end in ends
+    )
+
+
+def _bounds(results: Results, entry: int) -> tuple[float, float]:
+    """Bounds of an entry on the real side, by the user; infinite where there are none."""
+    block = block_of(results.model.layout, entry)
+    index = block.reals.start + entry - block.reported.start
+    return results.fit.settings.get("bounds", {}).get(index, (-math.inf, math.inf))
 
 
 def signed_root(path: Path, point: ProfilePoint, scale: float) -> float:

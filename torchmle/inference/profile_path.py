@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 import torch
 from torch import Tensor
 
-from ..fitting.constraints import in_theta
+from ..fitting.bounded import within_bounds
+from ..fitting.constraints import Restrictions, in_theta
 from ..fitting.coordinates import Coordinates, hold, restrict
 from ..fitting.maximum import null_directions
 from ..fitting.objective import Objective
-from ..optim import Status, maximize
+from ..optim import Optimum, Status, maximize
 from ..parameters import Block, Parameters
 from ..transforms import Transform
 
@@ -28,7 +29,7 @@ TOLERANCE = 1e-12  # decrement of a constrained maximum
 CLOSE = 1e-6  # decrement of a constrained search that ended otherwise, up to which its value is the supremum's
 LAGRANGE_STEPS = 40
 NOTHING: Mapping[int, float] = MappingProxyType({})
-MEASURED = (Status.CONVERGED, Status.DIVERGING, Status.PRECISION, Status.SINGULAR)
+MEASURED = (Status.CONVERGED, Status.AT_BOUNDS, Status.DIVERGING, Status.PRECISION, Status.SINGULAR)
 
 
 class ProfilePoint(NamedTuple):
@@ -82,15 +83,21 @@ def as_told(
     """Coordinates in which what the user fixed and tied, what collinearity took out and some entries of theta are held."""
     fit = results.fit
     coordinates = hold(results.model.coordinates, {**_held_values(results), **held}, fit.coordinates.dropped, boundary)
-    told, rows = fit.settings.get("constraints"), []
+    return restrict(coordinates, *_equations(results))
+
+
+def _equations(results: Results) -> tuple[Tensor, Tensor]:
+    """Equations in theta that the fit was told of, and those of the shortest of all parameters with its predictors."""
+    fit = results.fit
+    told, rows = fit.settings.get("constraints"), [torch.zeros(0, len(fit.theta), dtype=torch.float64)]
     values: list[float] = []
     if told is not None:
         matrix, values = in_theta(results.model.layout, told)
         rows.append(matrix)
-    if fit.coordinates.spanned:  # the shortest of all parameters with the same linear predictors
+    if fit.coordinates.spanned:
         rows.append(null_directions(results.model, fit.z, fit.coordinates.spanned))
         values = [*values, *[0.0] * len(fit.coordinates.spanned)]
-    return restrict(coordinates, torch.cat(rows), torch.tensor(values, dtype=torch.float64)) if rows else coordinates
+    return torch.cat(rows), torch.tensor(values, dtype=torch.float64)
 
 
 def _held_values(results: Results) -> dict[int, float]:
@@ -143,7 +150,9 @@ class Held:
         self.top = results.fit.optimum.value
         others = [other for other in results.fit.coordinates.boundary if other != index]
         boundary = {other: float(results.fit.theta[other]) for other in others}
-        self.coordinates = lambda value: as_told(results, {index: value}, boundary)
+        self.results, self.index, self.boundary = results, index, boundary
+        held, told = results.fit.coordinates.fixed, results.fit.settings.get("bounds", {})
+        self.bounds = {other: ends for other, ends in told.items() if other not in (index, *held)}
         along = results.fit.bread @ self.row
         variance = float(self.row @ along)
         self.along = along / variance if variance > 0 else torch.zeros_like(along)
@@ -153,14 +162,22 @@ class Held:
         self.push = moved / free.square().sum()  # moves the entry by 1, as far as what was told allows
 
     def at(self, value: float, near: Tensor) -> ProfilePoint:
-        coordinates = self.coordinates(value)
-        objective = Objective(self.model, coordinates)
-        start = near + (value - float(self.row @ near)) * self.along
-        found = maximize(objective, coordinates.phi(start), "newton", tol=TOLERANCE)
+        objective, found = self._search(value, near + (value - float(self.row @ near)) * self.along)
+        if self.bounds:
+            held = {**_held_values(self.results), self.index: value}
+            others = Restrictions(held, *_equations(self.results), self.bounds)
+            objective, found = within_bounds(
+                others, objective, found, lambda asked, z: self._search(value, z, asked.active)
+            )
         if found.status not in MEASURED or (not found.converged and not found.decrement < CLOSE):
             return ProfilePoint(value, math.nan, math.nan, near)
-        z = coordinates.z(found.x)
+        z = objective.coordinates.z(found.x)
         return ProfilePoint(value, found.value, float(self.model.sums(z, 1)[1] @ self.push), z)
+
+    def _search(self, value: float, z: Tensor, active: Mapping[int, float] = NOTHING) -> tuple[Objective, Optimum]:
+        """The maximum from a point, where the entry has a value and others are held at bounds."""
+        objective = Objective(self.model, as_told(self.results, {**active, self.index: value}, self.boundary))
+        return objective, maximize(objective, objective.coordinates.phi(z), "newton", tol=TOLERANCE)
 
 
 class Level:
