@@ -244,8 +244,8 @@ def test_parameters_hidden_from_autograd_do_not_pass_for_estimates():
 
 
 def test_unknown_arguments_are_refused(df):
-    with pytest.raises(TypeError, match=r"'offset'.*freq_weights.*mu.*sigma"):
-        Gumbel.from_formula("y ~ x", df, offset="w")
+    with pytest.raises(TypeError, match=r"'offsets'.*freq_weights.*offset.*mu.*sigma"):
+        Gumbel.from_formula("y ~ x", df, offsets="w")
     with pytest.raises(TypeError, match="covtype"):
         Gumbel.from_formula("y ~ x", df).fit(covtype="HC1")
     with pytest.raises(ValueError, match=r"'tau'.*Intercept, x, sigma"):
@@ -254,6 +254,15 @@ def test_unknown_arguments_are_refused(df):
         Gumbel.from_formula("y ~ x", df).fit(fix={"sigma": -1.0})
     with pytest.raises(ValueError, match="2 values.*3 parameters"):
         Gumbel.from_formula("y ~ x", df).fit(start_params=[1.0, 2.0])
+
+
+def test_an_offset_in_the_formula_of_a_models_own(df):
+    """A coefficient of one, in estimates and in predictions of new rows."""
+    offset = Gumbel.from_formula("y ~ x + offset(w)", df).fit()
+    held = Gumbel.from_formula("y ~ x + w", df).fit(fix={"w": 1.0})
+    np.testing.assert_allclose(offset.params, held.params.drop("w"), rtol=SAME)
+    new = df.iloc[:4].assign(w=5.0)
+    np.testing.assert_allclose(offset.predict(new, which="mu"), held.predict(new, which="mu"), rtol=SAME)
 
 
 def test_a_start_outside_the_domain_is_refused(df):

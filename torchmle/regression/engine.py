@@ -50,6 +50,8 @@ class RegressionModel(Observed, LikelihoodModel):
     unless they are given a formula (``sigma="~ w"``) or a matrix.  In `loglike_obs`, ``p.mu`` and ``p.sigma`` are
     natural values per row and ``p.real.mu`` is the linear predictor.
 
+    Every model takes ``offset=``, or ``offset(...)`` in the main formula: what is added to the first linear predictor.
+
     A constant parameter is reported on its natural scale under its own name.  A parameter with a formula is
     reported as coefficients of its linear predictor, named ``sigma[w]``.
 
@@ -63,6 +65,7 @@ class RegressionModel(Observed, LikelihoodModel):
     """
 
     parameters: ClassVar[Mapping[str, Transform]] = MappingProxyType({})
+    row_arguments: ClassVar[tuple[str, ...]] = ("offset",)
     remembered: ClassVar[tuple[str, ...]] = (*LikelihoodModel.remembered, "seen")
 
     @classmethod

@@ -61,7 +61,6 @@ class BinaryResults(DiscreteResults):
 class BinaryModel(LinearArguments, Lasso, RegressionModel):
     """An outcome of 0 or 1 (or a share) with probability ``m(X b + offset)``."""
 
-    row_arguments: ClassVar[tuple[str, ...]] = ("offset",)
     results_class = BinaryResults
     habits: ClassVar[tuple[str, ...]] = ("check_rank",)
     default_disp = True

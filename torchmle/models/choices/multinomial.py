@@ -83,6 +83,7 @@ class MNLogit(Lasso, RegressionModel):
     """
 
     parameters = {MAIN: Identity()}  # of the second category; the others follow when the categories are known
+    row_arguments = ()  # there is no first among its predictors
     results_class = MultinomialResults
     habits: ClassVar[tuple[str, ...]] = ("check_rank",)
     default_disp = True

@@ -78,7 +78,6 @@ class OrderedModel(RegressionModel):
     """
 
     parameters = {"mu": Identity()}  # the thresholds follow when the categories are known
-    row_arguments: ClassVar[tuple[str, ...]] = ("offset",)
     settings: ClassVar[tuple[str, ...]] = ("distr",)
     results_class = OrderedResults
     default_disp = True
