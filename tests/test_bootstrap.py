@@ -164,6 +164,14 @@ def test_as_many_responses_are_drawn_as_a_row_counts():
         halves.bootstrap(10, kind="parametric")
 
 
+def test_rows_that_count_nothing_are_not_drawn():
+    df = BY_NAME["poisson"].frame(n=60)
+    twice = tm.Poisson.from_formula("y ~ x", df, freq_weights=np.tile([0, 2], 30)).fit(disp=False)  # as many as rows
+    found = twice.bootstrap(400, seed=1, kind="parametric")
+    np.testing.assert_allclose(found.values.mean(0), twice.params, atol=0.2 * twice.bse.min())
+    np.testing.assert_allclose(found.se, twice.bse, rtol=0.12)
+
+
 def test_successes_are_drawn_out_of_their_trials():
     rng = np.random.default_rng(3)
     df = pd.DataFrame({"x": rng.normal(size=60), "n": 8.0})

@@ -20,6 +20,7 @@ from .objective import Objective
 from .sampling import fresh_copy
 
 if TYPE_CHECKING:
+    from ..data import Data
     from ..likelihood import LikelihoodModel
     from .fit import Fit
 
@@ -143,21 +144,15 @@ def simulated(fit: Fit, sampler: Sampler, reps: int, seed: Any = None, progress:
     ValueError
         Censored times, whose censoring is no part of the model; sampling weights; frequencies that are not whole numbers.
     """
-    model = fit.model
-    times = _times(model)
-    each = np.concatenate([np.flatnonzero(times > drawn) for drawn in range(int(times.max()))])
-    rows = model.rows if len(each) == model.rows.n else model.rows.take(each)
-    rows = (
-        rows.with_columns(freq_weights=torch.ones_like(rows.freq_weights)) if "freq_weights" in rows.columns else rows
-    )
+    model, times = fit.model, _times(fit.model)
+    rows, runs = _repeated(model, times), range(int(times.max()))
     values, failures = np.empty((reps, len(model.layout.names))), Counter[str]()
     bar = progress_bar(reps) if progress else None
     for i, sequence in enumerate(np.random.SeedSequence(seed).spawn(reps)):
-        random = np.random.default_rng(sequence)
-        drawn = [sampler(random) for _ in range(int(times.max()))]
-        y = np.concatenate([row[times > at] for at, row in enumerate(drawn)])
+        generator = np.random.default_rng(sequence)
+        drawn = np.concatenate([sampler(generator)[times > run] for run in runs])
         other = fresh_copy(model)
-        other._rows = other.prepare(rows.with_response(torch.from_numpy(y).to(rows.y)))
+        other._rows = other.prepare(rows.with_response(torch.from_numpy(drawn).to(rows.y)))
         values[i], reason = estimate(fit, other)
         failures.update([reason] if reason else [])
         if bar is not None:
@@ -165,6 +160,15 @@ def simulated(fit: Fit, sampler: Sampler, reps: int, seed: Any = None, progress:
     if bar is not None:
         bar.close()
     return Replicates(values, dict(failures))
+
+
+def _repeated(model: LikelihoodModel, times: Array) -> Data:
+    """Each row as often as it counts: those of the first response drawn, of the second, ..."""
+    if (times == 1).all():
+        return model.rows
+    places = np.concatenate([np.flatnonzero(times > run) for run in range(int(times.max()))])
+    rows = model.rows.take(places)
+    return rows.with_columns(freq_weights=torch.ones_like(rows.freq_weights))
 
 
 def _times(model: LikelihoodModel) -> Array:
