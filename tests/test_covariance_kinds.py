@@ -182,6 +182,20 @@ def test_panel_by_its_double_sum(kernel):
     assert deviation(res.cov_params(), inverse @ scores.T @ weights @ scores @ inverse) < CLOSED
 
 
+@pytest.mark.parametrize("apart", [1, 1000])
+def test_many_lags_of_a_panel_by_their_double_sum(apart):
+    """By a Fourier transform where periods are close, pair by pair where they are not."""
+    rng = np.random.default_rng(5)
+    firm, time, x = np.repeat([0, 1], 300), np.tile(np.arange(300) * apart, 2), rng.normal(size=600)
+    y, exog = rng.normal(size=600).cumsum(), sm.add_constant(x)
+    options = {"groups": firm, "time": time, "maxlags": 250 * apart, "use_correction": False}
+    res = tm.OLS(y, exog).fit(cov_type="hac-panel", cov_kwds=options)
+    scores, inverse = exog * res.resid[:, None], np.linalg.inv(exog.T @ exog)
+    lags = np.abs(time[:, None] - time) / (250 * apart + 1)
+    weights = np.where(firm[:, None] == firm, (1 - lags).clip(0), 0.0)
+    assert deviation(res.cov_params(), inverse @ scores.T @ weights @ scores @ inverse) < CLOSED
+
+
 def test_lags_of_a_panel_by_rule_go_by_its_periods():
     """As Stata's xtscc: floor(4 (T / 100)^(2/9)), of T periods, not of all rows; an automatic choice there is not."""
     df = years()

@@ -116,6 +116,7 @@ PLUG_IN = {
     "quadratic spectral": (2 / 25, 1.3221, 2),
 }
 MANY_LAGS = 200  # beyond which a Fourier transform is quicker than a product for each lag
+MOST_GAPS = 50  # places for each row, up to which that is so where places have no row
 
 
 def autocovariances(series: Tensor, weights: Array, places: Tensor | None = None) -> Tensor:
@@ -130,18 +131,31 @@ def autocovariances(series: Tensor, weights: Array, places: Tensor | None = None
     places : Tensor, optional
         (n,) increasing whole numbers whose differences are lags; without them rows are one apart.
     """
-    if places is None and len(weights) > MANY_LAGS:
+    if places is not None:
+        return _of_places(series, weights, places)
+    if len(weights) > MANY_LAGS:
         return _by_transform(series, weights)
     total = weights[0] * (series.T @ series)
-    for lag, weight in enumerate(weights[1:] if places is not None else weights[1 : len(series)], start=1):
-        if places is None:
-            later, earlier = series[lag:], series[:-lag]
-        else:
-            at = torch.searchsorted(places, places - lag)
-            met = places[at] == places - lag
-            later, earlier = series[met], series[at[met]]
-        cross = later.T @ earlier
+    for lag, weight in enumerate(weights[1 : len(series)], start=1):
+        cross = series[lag:].T @ series[:-lag]
         total = total + weight * (cross + cross.T)
+    return total
+
+
+def _of_places(series: Tensor, weights: Array, places: Tensor) -> Tensor:
+    """As many products as rows lie within the longest lag, or a Fourier transform where zeros fill few gaps."""
+    length = int(places[-1] - places[0]) + 1
+    if len(weights) > MANY_LAGS and length <= MOST_GAPS * len(series):
+        filled = series.new_zeros(length, series.shape[1]).index_copy(0, places - places[0], series)
+        return _by_transform(filled, weights)
+    total, known = weights[0] * (series.T @ series), torch.as_tensor(weights, dtype=series.dtype)
+    for step in range(1, len(series)):
+        lags = places[step:] - places[:-step]
+        near = lags < len(known)
+        if not bool(near.any()):
+            break
+        cross = (series[step:][near] * known[lags[near]][:, None]).T @ series[:-step][near]
+        total = total + cross + cross.T
     return total
 
 
