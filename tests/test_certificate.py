@@ -107,7 +107,8 @@ def test_a_penalty_has_a_maximum_of_its_own(trim_mode, tmp_path):
     assert found.trimmed == (("w",) if trim_mode == "auto" else ())
     assert found.verdict.startswith("A maximum of the penalised log-likelihood, within")
     res.save(tmp_path / "fit")
-    loaded = tm.load(tmp_path / "fit")
+    tm.load(tmp_path / "fit").save(tmp_path / "again")
+    loaded = tm.load(tmp_path / "again")
     assert loaded.certificate == found and (loaded.trimmed == res.trimmed).all() and loaded.bse.equals(res.bse)
 
 

@@ -131,3 +131,16 @@ def test_own_class_of_an_unknown_module_is_asked_for(tmp_path, monkeypatch):
     with pytest.raises(ModelError, match="model="):
         tm.load(tmp_path / "fit.tm")
     assert tm.load(tmp_path / "fit.tm", model=Gumbel).params.equals(result.params)
+
+
+@pytest.mark.parametrize(
+    ("family", "scale"),
+    [(tm.families.Gaussian(), 2.0), (tm.families.Gaussian(), None), (tm.families.Gamma(tm.families.links.Log()), None)],
+)
+def test_ratios_of_loaded_results(family, scale, tmp_path):
+    df = frame().assign(y=lambda d: d["y"] + 1.0)
+    fits = [tm.GLM.from_formula(formula, df, family=family).fit(scale=scale) for formula in ("y ~ x + g", "y ~ g")]
+    for i, fit in enumerate(fits):
+        fit.save(tmp_path / str(i))
+    full, small = (tm.load(tmp_path / str(i)) for i in range(2))
+    assert full.lr_test(small) == fits[0].lr_test(fits[1])

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 FORMAT = 3
 HELD = ("fixed", "dropped", "boundary", "tied", "spanned", "infinite")  # kinds of entries of theta, in their order
+TOLD = ("scale", "trimmed", "alpha")  # settings of a fit, dispersion and penalty, that numbers depend on
 
 
 def save(results: Results, path: Any) -> None:
@@ -126,9 +127,7 @@ def _contents(results: Results) -> tuple[dict[str, Tensor], dict[str, Any]]:
         "inverse": [fit.inverse.condition, fit.inverse.eigenvalue],
         "coordinates": [getattr(fit.coordinates, kind) for kind in HELD],
         "constraints": [part.tolist() for part in results.constraints] if hasattr(results, "constraints") else None,
-        "penalty": {"trimmed": fit.settings["trimmed"], "alpha": fit.settings["alpha"].tolist()}
-        if "trimmed" in fit.settings
-        else {},
+        "settings": {name: np.asarray(fit.settings[name]).tolist() for name in TOLD if name in fit.settings},
         "fit": {"seconds": fit.seconds, "nobs": fit.nobs, "scale": fit.scale},
         "separation": None if fit.separation is None else fit.separation.to_dict(),
         "use_t": results.use_t,
@@ -160,16 +159,16 @@ def _rebuild(tensors: dict[str, Tensor], scalars: dict[str, Any], model_class: A
     })  # fmt: skip
     held = (tuple(entries) for entries in scalars["coordinates"])
     coordinates = Coordinates(tensors.get("uncentre"), tensors["origin"], tensors.get("basis"), *held)
-    said = scalars.get("constraints")
-    settings = {**scalars.get("penalty", {})} if said is None else {
-        "constraints": LinearConstraints(np.array(said[0]), np.array(said[1]), model.layout.names)
-    }  # fmt: skip
-    fit = Fit(model, coordinates, optimum, scalars["fit"].pop("seconds"), settings)
+    said, settings = scalars.get("constraints"), scalars.get("settings", {})
+    if said is not None:
+        settings["constraints"] = LinearConstraints(np.array(said[0]), np.array(said[1]), model.layout.names)
     condition, eigenvalue = scalars["inverse"]
     inverse = Inverse(tensors["inverse"], Spectrum(condition, eigenvalue, tensors["direction"]))
     told = scalars["separation"]
     separation = None if told is None else Separation.from_dict(told)
-    vars(fit).update(scalars["fit"], inverse=inverse, separation=separation)
+    seconds = scalars["fit"].pop("seconds")
+    fit = Fit(model, coordinates, optimum, seconds, settings, separation, inverted=inverse)
+    vars(fit).update(scalars["fit"])
     results = model.results_class(fit, choose(scalars["cov_type"]), scalars["use_t"])
     vars(results).update(
         (name, np.float64(value) if isinstance(value, float) else value)

@@ -75,7 +75,9 @@ def _tested(statistic: float, df: int) -> LikelihoodRatio:
 
 
 def _refuse_other_responses(results: Results, other: Results) -> None:
-    """Refuse models of different responses, whose likelihoods are of different things."""
+    """Refuse models of different responses, whose likelihoods are of different things; as far as their rows are there."""
+    if not (results.model.has_rows and other.model.has_rows):
+        return
     one, two = results.model.rows.response, other.model.rows.response
     if one is None or two is None:
         return
