@@ -124,7 +124,8 @@ def _diverging(search: Search, point: Point, model: Quadratic, reference: Point)
 
     Where the information has become absurd the last step is made of rounding errors, and the whole way tells more.
     """
-    before = reference.x if _overflowing(point) else point.x.new_tensor(search.history[-2].x)
+    whole = _overflowing(point) or len(search.history) < 2
+    before = reference.x if whole else point.x.new_tensor(search.history[-2].x)
     return Ending(point, model._replace(weakest=direction_of(point.x - before, reference)), Status.DIVERGING)
 
 
