@@ -190,9 +190,8 @@ class Binomial(Family):
     def constant(self, y: Tensor, trials: Tensor | None = None, weights: Tensor | None = None) -> Tensor:
         if trials is not None or weights is None:
             return torch.zeros_like(y) if trials is None else log_binomial(y, trials)
-        counts = is_whole(weights) & is_whole(
-            weights * y
-        )  # shares of as many trials; other weights leave a quasi-likelihood
+        # shares of as many trials; other weights leave a quasi-likelihood
+        counts = is_whole(weights) & is_whole(weights * y)
         return torch.where(counts, log_binomial(y, weights), 0.0) / weights
 
     def kernel(self, y: Tensor, eta: Tensor) -> Kernel:

@@ -320,10 +320,9 @@ def _on_the_line(scale: Transform, value: Array, se: Array) -> tuple[Array, Arra
     real = scale.inverse(torch.from_numpy(value)).requires_grad_()
     with torch.enable_grad():
         (slope,) = torch.autograd.grad(scale(real).sum(), real)
+    linear = real.detach().numpy()
     with np.errstate(divide="ignore", invalid="ignore"):
-        return real.detach().numpy(), np.where(
-            (se == 0) | np.isinf(real.detach().numpy()), 0.0, se / np.abs(slope.numpy())
-        )
+        return linear, np.where((se == 0) | np.isinf(linear), 0.0, se / np.abs(slope.numpy()))
 
 
 def standard_errors(gradients: Tensor, covariance: Tensor) -> Tensor:
