@@ -153,7 +153,14 @@ def test_ordered_limits_are_categories():
     assert list(found["predicted"][:2]) == list(names[middle.argmax(1)])
     assert res.get_prediction(new, which="prob").conf_int(obs=True).shape == (3, 2)
     codes = res.get_distribution(new.iloc[:2])
-    close(np.column_stack([codes.pmf(j) for j in range(4)]), np.asarray(res.predict(new))[:2])
+    chances, each = np.asarray(res.predict(new))[:2].T, np.arange(-1, 4)[:, None]  # a column of values, a row of rows
+    close(codes.pmf(each), np.vstack([[0, 0], chances]))
+    close(codes.cdf(each), np.vstack([[0, 0], chances.cumsum(0)]))
+    assert (codes.ppf(chances.cumsum(0) - 1e-9) == each[1:]).all()
+    draws = codes.rvs((4000, 2), random_state=1)
+    close((draws == each[1:, :, None]).mean(1), chances, 0, 0.03)
+    with pytest.raises(ValueError, match="last dimension must be 2"):
+        codes.rvs(7)
     close(codes.mean(), np.asarray(res.predict(new))[:2] @ np.arange(4))
 
 

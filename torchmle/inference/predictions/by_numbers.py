@@ -23,7 +23,7 @@ from torch import Tensor
 
 from ...compute.processes import gather
 from ...data import Data
-from .tabulated import Array, Inverted, Tabulated
+from .tabulated import Array, EachRow, Tabulated
 
 if TYPE_CHECKING:
     from ...likelihood import LikelihoodModel
@@ -65,7 +65,7 @@ class Support:
 
 
 @dataclass(frozen=True, eq=False)
-class Integrated(Inverted):
+class Integrated(EachRow):
     """A continuous distribution for each row, on a grid of equal steps in v, ``t = mode + width sinh v``.
 
     Attributes
@@ -93,7 +93,7 @@ class Integrated(Inverted):
         return len(self.step)
 
     def pdf(self, y: Any) -> Array:
-        """Density of a response in each row; y broadcasts against the rows, the last dimension."""
+        """Density of a response in each row."""
         v = self._points(y)
         cell, share = self._cells(v)
         left, right = (self.density.gather(1, cell + i).clamp_min(1e-300).log() for i in (0, 1))
@@ -107,7 +107,7 @@ class Integrated(Inverted):
 
     def ppf(self, q: Any) -> Array:
         """Quantiles of each row."""
-        wanted = self._columns(q)
+        wanted = self._beside(q)
         cell = (torch.searchsorted(self.below, wanted) - 1).clamp(0, self.below.shape[1] - 2)
         low, high = torch.zeros_like(wanted), torch.ones_like(wanted)
         for _ in range(HALVINGS):
@@ -122,16 +122,7 @@ class Integrated(Inverted):
         return torch.where(self.density > 0, y * self.density, 0.0).sum(1).mul(self.step[:, 0]).numpy()
 
     def _points(self, y: Any) -> Tensor:
-        return ((self.support.back(self._columns(y)) - self.mode) / self.width).asinh()
-
-    def _columns(self, given: Any) -> Tensor:
-        """Values that broadcast against the rows as (n, m), all of a row's beside each other."""
-        n = len(self.step)
-        wide = np.broadcast_arrays(np.asarray(given, float), np.zeros(n))[0]
-        return torch.from_numpy(np.ascontiguousarray(wide.reshape(-1, n).T))
-
-    def _as_given(self, columns: Tensor, given: Any) -> Array:
-        return columns.T.reshape(np.broadcast_shapes(np.shape(given), (len(self.step),))).numpy()
+        return ((self.support.back(self._beside(y)) - self.mode) / self.width).asinh()
 
     def _responses(self, v: Tensor) -> Tensor:
         return self.support.to(self.mode + self.width * v.sinh())

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ...inference.predictions.tabulated import EachRow
 from .cumulative import Smooth, Summed
 from .distributions import CountDistribution
 from .zero_inflation import ZeroInflatedCounts
@@ -32,7 +33,7 @@ def row_distribution(distribution: CountDistribution, natural: Mapping[str, Any]
     return RowDistribution(distribution, eta)
 
 
-class RowDistribution:
+class RowDistribution(EachRow):
     """Probabilities, moments and random numbers of a distribution of counts, one for each row.
 
     Parameters
@@ -45,8 +46,11 @@ class RowDistribution:
     def __init__(self, distribution: CountDistribution, eta: Sequence[Tensor]):
         self._distribution, self._eta = distribution, tuple(eta)
 
+    def __len__(self) -> int:
+        return len(self._eta[0])
+
     def logpmf(self, k: Any) -> Array:
-        """Log-probability of a count in each row; k broadcasts against the rows, which are the last dimension."""
+        """Log-probability of a count in each row."""
         values = np.asarray(k, dtype=float)
         return np.where((values >= 0) & (values == np.floor(values)), self._logs(self._eta, values), -np.inf)
 
@@ -68,9 +72,6 @@ class RowDistribution:
     def ppf(self, q: Any) -> Array:
         """Smallest count whose distribution function reaches a probability, in each row."""
         return self._by_parts("ppf", self._wide(q))
-
-    def _wide(self, values: Any) -> Array:
-        return np.broadcast_arrays(np.asarray(values, dtype=float), np.zeros(len(self._eta[0])))[0]
 
     def _by_parts(self, what: str, values: Array) -> Array:
         out = np.full(values.shape, np.nan)
@@ -112,21 +113,9 @@ class RowDistribution:
         """Mean and variance of each row."""
         return self.mean(), self.var()
 
-    def rvs(self, size: Any = None, random_state: Any = None) -> NDArray[np.int_]:
-        """Random counts of a shape that rows broadcast to, by inversion of the distribution function.
-
-        Parameters
-        ----------
-        size : int or tuple, optional
-            By default one count for each row; the last dimension runs over the rows.
-        random_state : int, Generator or RandomState, optional
-        """
-        n = len(self._eta[0])
-        shape = (n,) if size is None else tuple(np.atleast_1d(size))
-        if np.broadcast_shapes(shape, (n,)) != shape:
-            raise ValueError(f"size={size} does not fit {n} rows; its last dimension must be {n}")
-        seeded = random_state if hasattr(random_state, "uniform") else np.random.default_rng(random_state)
-        return np.nan_to_num(self.ppf(seeded.uniform(size=shape))).astype(int)
+    def rvs(self, size: Any = None, random_state: Any = None) -> Any:
+        """Random counts, whole numbers, of a shape that rows broadcast to."""
+        return np.nan_to_num(super().rvs(size, random_state)).astype(int)
 
 
 class InflatedRows(RowDistribution):
