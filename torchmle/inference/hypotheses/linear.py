@@ -63,23 +63,26 @@ def equations(results: Results, hypothesis: Any) -> tuple[Tensor, int]:
     ValueError
         In none: the hypothesis says nothing, or speaks of what is held or was left out.
     """
-    layout, coordinates = results.model.layout, results.fit.coordinates
+    layout = results.model.layout
     r, q = constraint(list(layout.names), hypothesis)
-    entry = entry_of_a_matrix(results, hypothesis)
-    if entry is None:
-        rows = in_z(coordinates, in_theta(layout, LinearConstraints(r, q[:, None], layout.names))[0])
-    else:
-        rows = entry[0].direction(entry[1].z)[None]
+    rows = in_z(results.fit.coordinates, in_theta(layout, LinearConstraints(r, q[:, None], layout.names))[0])
+    return rows, independent(results, rows, hypothesis)
+
+
+def independent(results: Results, rows: Tensor, hypothesis: Any) -> int:
+    """In how many of some directions in z, (p, k), a fit is free to move; an error where it is in none."""
+    layout, coordinates = results.model.layout, results.fit.coordinates
     free = rows if coordinates.basis is None else rows @ torch.cat([coordinates.basis, _boundary(coordinates)], 1)
     length = rows.norm(dim=1, keepdim=True)
     count = int(torch.linalg.matrix_rank(free / torch.where(length > 0, length, 1.0), atol=1e-10))
     if count == 0:
+        r = constraint(list(layout.names), hypothesis)[0]
         gone = [name for name in _left_out(results) if r[:, layout.names.index(name)].any()]
         raise ValueError(
             f"the hypothesis {hypothesis!r} leaves free what the fit leaves free: there is nothing to test"
             + (f"; left out, as linear combinations of other columns: {', '.join(gone)}" if gone else "")
         )
-    return rows, count
+    return count
 
 
 def _boundary(coordinates: Coordinates) -> Tensor:
@@ -87,10 +90,10 @@ def _boundary(coordinates: Coordinates) -> Tensor:
     return torch.eye(len(coordinates.origin), dtype=torch.float64)[:, list(coordinates.boundary)]
 
 
-def entry_of_a_matrix(results: Results, hypothesis: Any) -> tuple[Level, ProfilePoint] | None:
-    """The maximum where one entry of a covariance matrix, or the like, has a value; None for other hypotheses.
+def entry_of_a_matrix(results: Results, hypothesis: Any) -> tuple[Level, ProfilePoint, Tensor] | None:
+    """The maximum where one entry of a covariance matrix, or the like, has a value, and what that forbids; None for others.
 
-    No equation in theta says so: the other entries move with it.
+    No equation in theta says so: the other entries move with it.  Forbidden is the direction in z of the entry there, (1, k).
     """
     layout = results.model.layout
     r, q = constraint(list(layout.names), hypothesis)
@@ -103,7 +106,7 @@ def entry_of_a_matrix(results: Results, hypothesis: Any) -> tuple[Level, Profile
     point = path.at(float(path.scale.inverse(value)), results.fit.z)
     if not point.finite:
         raise ValueError(f"no maximum was found where {layout.names[involved[0]]} is {float(value):g}")
-    return path, point
+    return path, point, path.direction(point.z)[None]
 
 
 def in_z(coordinates: Coordinates, rows: Tensor) -> Tensor:

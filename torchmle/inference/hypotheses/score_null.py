@@ -15,7 +15,7 @@ from ...fitting.columns import far_centres
 from ...fitting.constraints import LinearConstraints, in_theta
 from ...fitting.coordinates import Coordinates, fixed_entries, hold
 from ...fitting.equations import constraint
-from .linear import entry_of_a_matrix, equations, fitted_under, in_z
+from .linear import entry_of_a_matrix, equations, fitted_under, in_z, independent
 from .null import widened
 
 if TYPE_CHECKING:
@@ -64,8 +64,9 @@ def null_of(results: Results, exog_extra: Any, params: Any, count: int | None, r
     if r_matrix is not None:
         entry = entry_of_a_matrix(results, r_matrix)
         if entry is not None:
-            rows, count = equations(results, r_matrix)
-            return Null(results.model, entry[1].z, results.fit.coordinates, rows, count)
+            _, point, direction = entry
+            count = independent(results, direction, r_matrix)
+            return Null(results.model, point.z, results.fit.coordinates, direction, count)
         inside = constrained or bool(results.fit.coordinates.dropped)
         return _within(results, r_matrix) if inside else _of_constraints(fitted_under(results, r_matrix))
     if constrained:
