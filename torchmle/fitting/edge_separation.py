@@ -22,7 +22,8 @@ from ..optim.recession import Recession, null_space, recession
 from ..sums import row_map
 from ..transforms import Transform
 from .objective import Objective
-from .separation import Separation, applies, columns_of, combined, moved_by, pivoted_rows, predictors, refuse, resolve
+from .separable import columns_of
+from .separation import Separation, applies, combined, moved_by, pivoted_rows, refuse, resolve
 
 if TYPE_CHECKING:
     from .coordinates import Coordinates
@@ -124,7 +125,7 @@ def _ends(fit: Fit, link: Transform, ends: Sequence[End]) -> Found | None:
     """Rows that the data put at ends, and a direction that takes them there without moving others; None if there is none."""
     model: Any = fit.model
     y = row_map(lambda block: block.y.double(), model.rows)
-    mean, counted = link(predictors(model, fit.z)[:, 0]), row_map(_counted, model.rows)
+    mean, counted = link(model.separable.predictors(fit.z)[:, 0]), row_map(_counted, model.rows)
     moves, bounded = torch.zeros(len(y), dtype=torch.float64), torch.zeros(len(y), dtype=torch.bool)
     for end in ends:
         there = counted & (y == end.mean)

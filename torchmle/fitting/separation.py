@@ -7,29 +7,24 @@ separates contribute the supremum of their likelihood, and what the other rows d
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from ..data import Data
 from ..errors import PerfectSeparationError
 from ..optim import Optimum, Status, maximize
 from ..optim.diagnosis import negligible
 from ..optim.recession import Recession, definite_sign, recession
 from ..optim.verdict import quadratic
-from ..sums import row_map
 from .objective import Objective
+from .separable import LOST, Constraints
 
 if TYPE_CHECKING:
-    from ..regression import RegressionModel
     from .fit import Fit
 
-FAR = 200.0  # linear predictor at which a row has reached its limit
-FARTHER = 2.0  # times the largest at hand, if that is more
-LOST = 1e-8  # slope there, or fall below the value at the estimate, from which a row counts as lost
 MARGINS = (40.0, 200.0, 1e4, 1e8)  # linear predictors taken for infinity: exponential tails first, then Cauchy's
 SAME = 1e-9  # change of the log-likelihood on doubling the way, below which the limit is reached
 UNBOUNDED = 1e-3  # such a change at the end of the way, above which there is no limit
@@ -115,14 +110,6 @@ class Separation:
         return f"{text} Leave the columns out, combine levels, or {advice}."
 
 
-class Constraints(NamedTuple):
-    """What rows say of directions of the free coordinates; see `torchmle.optim.recession`."""
-
-    equal: Tensor
-    unequal: Tensor
-    row: Tensor  # of each inequality
-
-
 class Found(NamedTuple):
     """Inequalities, and the direction that satisfies them."""
 
@@ -141,11 +128,11 @@ def resolve(fit: Fit) -> Fit:
     model: Any = fit.model
     if fit.optimum.status not in SUSPICIOUS or not applies(fit):
         return fit
-    if fit.optimum.status is Status.ITERATION_LIMIT and float(predictors(model, fit.z).abs().max()) < WANDERED:
+    if fit.optimum.status is Status.ITERATION_LIMIT and float(model.separable.predictors(fit.z).abs().max()) < WANDERED:
         return fit
     found = [
         Found(rows, direction)
-        for rows in _constraints(fit, model)
+        for rows in model.separable.constraints(fit)
         if (direction := recession(rows.equal, rows.unequal)) is not None
     ]
     if not found:
@@ -164,9 +151,8 @@ def _cleared(fit: Fit) -> Fit:
     A row far from the others has most of the information at the start and may have next to none at the maximum, which
     alone looks like a way to infinity.
     """
-    model, optimum = fit.model, fit.optimum
-    known = hasattr(model, "separating_rows") or len(model.layout.blocks) == 1
-    if not known or optimum.status is not Status.DIVERGING or not 0 <= optimum.decrement <= EXACT:
+    model, optimum = cast(Any, fit.model), fit.optimum
+    if not model.separable.all_known or optimum.status is not Status.DIVERGING or not 0 <= optimum.decrement <= EXACT:
         return fit
     here = quadratic(optimum.gradient, optimum.hessian)
     if not (here.definite and negligible(here, optimum.x)):
@@ -182,94 +168,12 @@ def refuse(fit: Fit, found: Separation) -> None:
 
 
 def applies(fit: Fit) -> bool:
-    """Whether the rows are looked at: they are all here, not too many, and reach theta by linear predictors alone."""
+    """Whether the rows are looked at: they are all here, not too many, and say of the model what separates them."""
     model: Any = fit.model
     data = model._rows
-    if data is None or data.group is not None or model.linear:
+    if data is None or data.group is not None or model.linear or not hasattr(model, "separable"):
         return False
-    if hasattr(model, "separating_pairs"):
-        return 0 < int((data.ones * (data.size - data.ones)).sum()) * model.layout.size < LARGEST
-    return hasattr(model, "eta_derivatives") and bool(data.x) and 0 < data.n * model.layout.size < LARGEST
-
-
-def predictors(model: Any, z: Tensor) -> Tensor:
-    """Linear predictors of all rows, (n, m)."""
-    point = z.to(model.rows.device)
-    if hasattr(model, "separating_pairs"):
-        return (model.within @ point)[:, None].cpu()
-    return row_map(lambda block: torch.stack(model.eta(point, block), 1), model.rows)
-
-
-# -- what the rows say ---------------------------------------------------------------------------------------------
-
-
-def _constraints(fit: Fit, model: RegressionModel) -> Iterator[Constraints]:
-    """The inequalities of all predictors at once, for a model that knows them, or of each with the others held."""
-    basis = fit.coordinates.basis
-    basis = torch.eye(len(fit.z), dtype=torch.float64) if basis is None else basis
-    if hasattr(model, "separating_pairs"):
-        pairs, group = model.separating_pairs()
-        yield Constraints(basis.new_zeros(0, basis.shape[1]), pairs @ basis, group)
-        return
-    if hasattr(model, "separating_rows"):
-        yield _joint(model, basis)
-        return
-    for j, block in enumerate(model.layout.blocks):
-        if block.name in model.rows.x:
-            others = torch.ones(len(basis), dtype=torch.bool)
-            others[block.reals] = False
-            yield _of_predictor(model, fit.z, j, basis[block.reals], basis[others])
-
-
-def _of_predictor(model: RegressionModel, z: Tensor, j: int, basis: Tensor, others: Tensor) -> Constraints:
-    """Rows that can only gain upwards, only downwards, or not at all when predictor j goes to infinity."""
-    point, name = z.to(model.rows.device), model.layout.blocks[j].name
-    moves = row_map(lambda block: _moves(model, point, block, j), model.rows)
-    x = columns_of(model.rows, name) @ basis
-    up, down = moves[:, 0], moves[:, 1]
-    one = (up ^ down).nonzero()[:, 0]
-    sign = torch.where(up[one], 1.0, -1.0).to(torch.float64)
-    return Constraints(torch.cat([x[~(up | down)], others]), x[one] * sign[:, None], one)
-
-
-def _moves(model: RegressionModel, z: Tensor, data: Data, j: int) -> Tensor:
-    """Whether each row keeps its likelihood as predictor j goes up, and as it goes down, (n, 2) bool.
-
-    It does if the slope there is not negative and the log-likelihood not lower than here.  Rows without weight always do.
-    """
-    eta = model.eta(z, data)
-    here = model.eta_derivatives(eta, data, 1)[0]
-    kept = []
-    for sign in (1.0, -1.0):
-        far = torch.full_like(eta[j], sign * max(FAR, FARTHER * float(eta[j].abs().max())))
-        value, slopes, _ = model.eta_derivatives((*eta[:j], far, *eta[j + 1 :]), data, 1)
-        kept.append((sign * slopes[j] >= -LOST) & (value >= here - LOST * (1 + here.abs())))
-    weights = data.get("freq_weights")
-    moves = torch.stack(kept, 1)
-    return moves if weights is None else moves | (weights == 0)[:, None]
-
-
-def _joint(model: Any, basis: Tensor) -> Constraints:
-    """Inequalities in all predictors; those without a design are constants."""
-    signs = row_map(model.separating_rows, model.rows)  # (n, inequalities, m)
-    n, each, _ = signs.shape
-    one = torch.ones(n, 1, dtype=torch.float64)
-    x = {name: columns_of(model.rows, name) for name in model.rows.x}
-    weights = model.rows.get("freq_weights")
-    counted = torch.ones(n, dtype=torch.bool) if weights is None else weights.cpu() > 0
-    rows = torch.arange(n)[counted]
-    blocks = [
-        signs[counted][:, :, j, None] * x.get(block.name, one)[counted][:, None, :]
-        for j, block in enumerate(model.layout.blocks)
-    ]
-    unequal = torch.cat(blocks, 2).reshape(len(rows) * each, -1)
-    said = (signs[counted] != 0).any(2).reshape(-1)
-    return Constraints(basis.new_zeros(0, basis.shape[1]), unequal[said] @ basis, rows.repeat_interleave(each)[said])
-
-
-def columns_of(data: Data, name: str) -> Tensor:
-    """The design of a predictor, (n, k), on the CPU."""
-    return row_map(lambda block: block.x[name].to(torch.float64), data)
+    return 0 < model.separable.numbers < LARGEST
 
 
 # -- the limit -----------------------------------------------------------------------------------------------------
@@ -322,7 +226,7 @@ def _far_out(fit: Fit, found: list[Found], phi: Tensor, direction: Tensor) -> Te
     along = fit.coordinates.z(phi + direction) - z
     slowest = min(float((rows.unequal[cone.strict] @ direction).min()) for rows, cone in found)
     moving = [j for j, block in enumerate(model.layout.blocks) if bool((along[block.reals] != 0).any())]
-    size = 2 * float(predictors(model, z)[:, moving].abs().max())
+    size = 2 * float(model.separable.predictors(z)[:, moving].abs().max())
     reached, rise = None, 0.0
     for margin in MARGINS:
         far = z + (margin + size) / slowest * along
@@ -362,25 +266,10 @@ def _described(fit: Fit, found: list[Found], z: Tensor) -> Separation:
         undetermined |= moved
         touched[rows.row] = True
         left[rows.row[~cone.strict]] = True
-    decided, members = _decided(fit.model, z)
+    separable = cast(Any, fit.model).separable
+    decided, members = separable.decided(z, LOST), separable.members
     perfect, n = int(members[touched & ~left & decided].sum()), int(members.sum())
     if perfect == n:
         held = [*fit.coordinates.fixed, *fit.coordinates.dropped, *fit.coordinates.boundary]
         undetermined = torch.ones(k, dtype=torch.bool).index_fill(0, torch.tensor(held, dtype=torch.int64), False)
     return Separation(signs, undetermined, perfect, n)
-
-
-def _decided(model: Any, z: Tensor) -> tuple[Tensor, Tensor]:
-    """Rows whose likelihood no predictor changes any more, and rows (members, of a group) that have a weight, (n,) each."""
-    weights = model.rows.get("freq_weights")
-    counted = torch.ones(model.rows.n, dtype=torch.int64) if weights is None else (weights.cpu() > 0).long()
-    if hasattr(model, "separating_pairs"):
-        return model.certain_groups(z, LOST), counted * model.rows.size.cpu()
-    point = z.to(model.rows.device)
-
-    def block(data: Data) -> Tensor:
-        _, slopes, curvatures = model.eta_derivatives(model.eta(point, data), data, 2)
-        every = torch.stack([*slopes, *(each for row in curvatures for each in row)], 1)
-        return (every.abs() <= LOST).all(1)
-
-    return row_map(block, model.rows), counted

@@ -32,6 +32,7 @@ from ..fitting.columns import (
     spans_constant,
 )
 from ..fitting.coordinates import Coordinates
+from ..fitting.separable import SeparableRows
 from ..formula import Design
 from ..inference.hypotheses.null import constant_only
 from ..inference.predictions.by_numbers import Seen
@@ -116,6 +117,11 @@ class RegressionModel(Observed, LikelihoodModel):
             block = self.layout.block(name).reals
             uncentre[block.start + self.intercepts[name], block] -= shift.to("cpu", torch.float64)
         return Coordinates(uncentre, torch.zeros(k, dtype=torch.float64))
+
+    @property
+    def separable(self) -> SeparableRows:
+        """What rows say of directions in which they are predicted perfectly."""
+        return SeparableRows(self)
 
     def aliased(self) -> tuple[int, ...]:
         dropped = []

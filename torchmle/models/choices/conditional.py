@@ -24,6 +24,7 @@ from ..penalised import ElasticNet
 from . import chosen
 from .conditional_predictions import COUNT
 from .conditional_results import ConditionalResults
+from .conditional_separation import SeparableGroups
 
 
 class ConditionalLogit(ElasticNet, LikelihoodModel):
@@ -317,30 +318,10 @@ class ConditionalLogit(ElasticNet, LikelihoodModel):
         row_map(block, self.rows)
         return out
 
-    # -- perfect prediction ------------------------------------------------------------------------------------
-
-    def separating_pairs(self) -> tuple[Tensor, Tensor]:
-        """Columns of each member with y = 1 less those of each with y = 0 of its group, (pairs, k), and the groups.
-
-        No set of members is likelier than the observed one if none of these, times the coefficients, is negative.
-        """
-        rows, one = self.rows.to("cpu"), self.observed_rows.y.cpu()[self.order.cpu()] > 0
-        group = torch.repeat_interleave(torch.arange(rows.n), rows.size)
-        ones, zeros = one.nonzero()[:, 0], (~one).nonzero()[:, 0]
-        weights = rows.get("freq_weights")
-        ones = ones if weights is None else ones[weights[group[ones]] > 0]
-        opposite = (rows.size - rows.ones)[group[ones]]  # members with y = 0 beside each with y = 1
-        start = (rows.first - (rows.ones.cumsum(0) - rows.ones))[group[ones]]  # where they begin among all of those
-        place = torch.arange(int(opposite.sum())) - torch.repeat_interleave(opposite.cumsum(0) - opposite, opposite)
-        pair = torch.repeat_interleave(ones, opposite), zeros[torch.repeat_interleave(start, opposite) + place]
-        within = self.within.cpu()
-        return within[pair[0]] - within[pair[1]], group[pair[0]]
-
-    def certain_groups(self, z: Tensor, tolerance: float) -> Tensor:
-        """Groups with no member whose probability is between zero and one by more than a tolerance, (G,)."""
-        unsure = torch.minimum(*self.inclusion(z)[:2])[self.order.cpu()] > tolerance
-        group = torch.repeat_interleave(torch.arange(self.rows.n), self.rows.size.cpu())
-        return torch.zeros(self.rows.n, dtype=torch.int64).index_add_(0, group, unsure.long()) == 0
+    @property
+    def separable(self) -> SeparableGroups:
+        """What members of groups say of directions in which they are predicted perfectly."""
+        return SeparableGroups(self)
 
     def null_loglike(self) -> float:
         """Log-likelihood at coefficients of zero."""

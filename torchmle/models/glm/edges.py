@@ -19,7 +19,7 @@ from ...families import Binomial, Family
 from ...fitting.columns import columns_times
 from ...fitting.edge_separation import End
 from ...fitting.objective import Objective
-from ...fitting.separation import columns_of
+from ...fitting.separable import columns_of
 from ...optim import Optimum, Status, maximize
 from ...optim.recession import interior
 from ...regression import RegressionModel
