@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from problems import BY_NAME, PROBLEMS, fitted
-from scipy import special, stats
+from scipy import optimize, special, stats
 
 import torchmle as tm
 from torchmle.families.links import Log, Probit
@@ -226,9 +226,59 @@ def test_an_entry_of_a_covariance_matrix():
     limits = res.conf_int(method="profile").loc["cov[b, a]"]
     for limit in limits:
         assert res.lr_test(f"cov[b, a] = {limit}").pvalue == pytest.approx(0.05, rel=1e-6)
-    for test in (res.lr_test, res.score_test):
-        with pytest.raises(ValueError, match="depend on each other"):
-            test("cov[a, a] = cov[b, b]")
+
+
+def several_normals(n=150):
+    rng = np.random.default_rng(4)
+    a, b, c = rng.multivariate_normal([0, 1, 2], [[1, 0.2, 0.1], [0.2, 2, 0.3], [0.1, 0.3, 1]], n).T
+    return pd.DataFrame({"a": a, "b": b, "c": c})
+
+
+def test_equations_among_entries_of_a_covariance_matrix():
+    """Bartlett's likelihood ratio of independence, -n log |R|; of a block; Pitman's and Morgan's of equal variances."""
+    df = several_normals()
+    n, res = len(df), tm.MVNormal.from_formula("a + b + c ~ 1", df).fit()
+    correlations = np.corrcoef(df.T)
+    pairs = "cov[b, a] = 0, cov[c, a] = 0"
+    block = 1 - correlations[0, 1:] @ np.linalg.solve(correlations[1:, 1:], correlations[1:, 0])
+    one, other = (tm.MVNormal.from_formula(f"{y} ~ 1", df).fit() for y in ("a + b", "c + a"))
+    sums = np.corrcoef(df["a"] + df["b"], df["a"] - df["b"])[0, 1]
+    for fit, hypothesis, statistic, df_diff in (
+        (res, f"{pairs}, cov[c, b] = 0", -n * np.linalg.slogdet(correlations)[1], 3),
+        (res, pairs, -n * np.log(block), 2),
+        (one, "cov[a, a] = cov[b, b]", -n * np.log1p(-(sums**2)), 1),
+        (other, "cov[a, c] = 0, a[Intercept] = 0", None, 2),
+    ):
+        if statistic is None:  # without correlation they are two samples
+            statistic = 2 * (fit.llf - _alone(df["c"], df["c"].mean()) - _alone(df["a"], 0.0))
+        ratio = fit.lr_test(hypothesis)
+        assert ratio.statistic == pytest.approx(statistic, rel=1e-8) and ratio.df_diff == df_diff
+        score = fit.score_test(hypothesis, cov_type="eim")
+        assert score.k_constraint == df_diff and score.statistic == pytest.approx(statistic, rel=0.2)
+    independence = res.score_test(f"{pairs}, cov[c, b] = 0", cov_type="eim").statistic
+    assert independence == pytest.approx(n * (correlations[np.tril_indices(3, -1)] ** 2).sum(), rel=1e-8)
+
+
+def _alone(y, mean):
+    """The highest log-likelihood of a normal sample of a known mean."""
+    return stats.norm(mean, np.sqrt(((y - mean) ** 2).mean())).logpdf(y).sum()
+
+
+def test_equations_between_scales():
+    """sigma equal to the mean, and twice it: no equation on the real line of log sigma."""
+    y = np.random.default_rng(2).normal(2.0, 1.5, 80)
+    res = tm.Normal.from_formula("y ~ 1", pd.DataFrame({"y": y})).fit()
+
+    def held(times):
+        found = optimize.minimize_scalar(
+            lambda mean: -stats.norm(mean, times * mean).logpdf(y).sum(), bounds=(0.1, 9), method="bounded",
+            options={"xatol": 1e-10},
+        )  # fmt: skip
+        return 2 * (res.llf + found.fun)
+
+    assert res.lr_test("sigma = Intercept").statistic == pytest.approx(held(1.0), rel=1e-7)
+    assert res.lr_test("sigma = 2 * Intercept").statistic == pytest.approx(held(2.0), rel=1e-7)
+    assert res.score_test("sigma = Intercept").k_constraint == 1
 
 
 def test_models_that_are_not_nested(df):

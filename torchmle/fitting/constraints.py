@@ -146,6 +146,10 @@ def read_restrictions(
     return Restrictions({**pinned, **held}, solved[0][~alone], solved[1][~alone], limits, {}, said, rank)
 
 
+class NotLinear(ValueError):
+    """Equations in reported values that are none in theta: among entries of a covariance matrix, say, or ``alpha = 2 sigma``."""
+
+
 def in_theta(layout: Parameters, constraints: LinearConstraints) -> tuple[Tensor, list[float]]:
     """The equations in theta: matrix (p, k) and values."""
     pairs = [_in_theta(layout, row, float(value)) for row, (value,) in zip(*constraints, strict=True)]
@@ -171,7 +175,7 @@ def _in_theta(layout: Parameters, weights: Array, value: float) -> tuple[Tensor,
         return row, value
     names = [layout.names[j] for j in involved]
     if any(isinstance(block.transform, VectorTransform) and not block.is_identity for block, _ in entries):
-        raise ValueError(f"constraints: entries of {names} depend on each other; only fix= can hold such a parameter")
+        raise NotLinear(f"constraints: entries of {names} depend on each other; only fix= can hold such a parameter")
     if len(involved) == 1:  # a value of a transformed parameter
         block, index = entries[0]
         row[index] = 1.0
@@ -180,7 +184,7 @@ def _in_theta(layout: Parameters, weights: Array, value: float) -> tuple[Tensor,
     if len(involved) == 2 and value == 0 and weights[involved].sum() == 0 and same:
         row[entries[0][1]], row[entries[1][1]] = 1.0, -1.0
         return row, 0.0
-    raise ValueError(
+    raise NotLinear(
         f"constraints: {_sum(weights, layout.names)} = {value:g} is not linear on the real line of {', '.join(names)}; "
         "a parameter with a transform can be set to a value or equal to another with the same transform"
     )

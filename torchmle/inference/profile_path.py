@@ -6,7 +6,7 @@ An entry is moved on the real side of its scale (log sigma, not sigma), where th
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -181,58 +181,97 @@ class Held:
 
 
 class Level:
-    """A function of several reals, such as an entry of a covariance matrix: Newton's method on Lagrange's conditions."""
+    """A function of several reals, such as an entry of a covariance matrix, has a value, and all else is maximised over."""
 
     def __init__(self, results: Results, entry: int, scale: Transform):
-        self.model, self.entry, self.scale = results.model, entry, scale
+        natural = results.model.layout.natural
+        self.levels = Levels(results, lambda theta: scale.inverse(natural(theta)[entry])[None])
+        self.estimate, self.unit = float(self.levels.estimates[0]), float(self.levels.units[0])
+        self.top = results.fit.optimum.value
+
+    def at(self, value: float, near: Tensor) -> ProfilePoint:
+        found = self.levels.at(torch.tensor([value], dtype=torch.float64), near)
+        return ProfilePoint(value, found.loglike, float(found.multipliers[0]), found.z)
+
+
+class Constrained(NamedTuple):
+    """A maximum under equations: the log-likelihood, how fast it changes with each value (p,), and where it is; else NaN."""
+
+    loglike: float
+    multipliers: Tensor
+    z: Tensor
+
+    @property
+    def finite(self) -> bool:
+        return math.isfinite(self.loglike)
+
+
+class Levels:
+    """Functions of theta that no equation in theta says: Newton's method on Lagrange's conditions.
+
+    Attributes
+    ----------
+    estimates, units : Tensor (p,)
+        Their values at the estimate, with standard errors.
+    """
+
+    def __init__(self, results: Results, function: Callable[[Tensor], Tensor]):
+        self.model, self.function = results.model, function
         self.coordinates = as_told(results)
-        z = results.fit.z
-        level, gradient, _ = self._level(z)
-        self.estimate, self.top = level, results.fit.optimum.value
-        self.unit = _standard_error(results, gradient)
+        self.estimates, gradients, _ = self._levels(results.fit.z)
+        self.units = torch.tensor([_standard_error(results, gradient) for gradient in gradients], dtype=torch.float64)
 
-    def direction(self, z: Tensor) -> Tensor:
-        """Gradient of the entry in z."""
-        return self._level(z)[1]
+    def directions(self, z: Tensor) -> Tensor:
+        """Gradients in z, (p, k)."""
+        return self._levels(z)[1]
 
-    def _level(self, z: Tensor) -> tuple[float, Tensor, Tensor]:
-        """The entry on the real side of its scale, with two derivatives in z."""
+    def _levels(self, z: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """The functions (p,) with two derivatives in z."""
 
-        def level(point: Tensor) -> Tensor:
-            theta = point if self.coordinates.uncentre is None else self.coordinates.uncentre @ point
-            return self.scale.inverse(self.model.layout.natural(theta)[self.entry])
+        def levels(point: Tensor) -> Tensor:
+            uncentre = self.coordinates.uncentre
+            return self.function(point if uncentre is None else uncentre @ point)
 
-        value = float(level(z))
-        gradient = torch.autograd.functional.jacobian(level, z)
-        return value, gradient, torch.autograd.functional.hessian(level, z)
+        values = levels(z)
+        gradients = torch.autograd.functional.jacobian(levels, z)
+        each = range(len(values))
+        curvatures = torch.stack([torch.autograd.functional.hessian(lambda x, i=i: levels(x)[i], z) for i in each])
+        return values, gradients, curvatures
 
-    def at(self, value: float, near: Tensor, halvings: int = 4) -> ProfilePoint:
-        found = self._solve(value, near)
+    def at(self, values: Tensor, near: Tensor, halvings: int = 4) -> Constrained:
+        """The maximum where the functions have some values (p,), searched from a point; NaN where it was not found."""
+        found = self._solve(values, near)
         if found.finite or halvings == 0:
             return found
-        middle = self.at((value + self._level(near)[0]) / 2, near, halvings - 1)
-        return self._solve(value, middle.z) if middle.finite else middle
+        middle = self.at((values + self._levels(near)[0]) / 2, near, halvings - 1)
+        return self._solve(values, middle.z) if middle.finite else middle
 
-    def _solve(self, value: float, near: Tensor) -> ProfilePoint:
-        """``H_L step - a m = -score, a' step = value - level`` with ``L = l - m level``, until nothing moves."""
-        phi, multiplier = self.coordinates.phi(near), 0.0
+    def _solve(self, values: Tensor, near: Tensor) -> Constrained:
+        """``H_L step - A' m = -score, A step = values - levels`` with ``L = l - m'levels``, until nothing moves."""
+        phi, multipliers, nothing = (
+            self.coordinates.phi(near),
+            torch.zeros_like(values),
+            torch.full_like(values, math.nan),
+        )
         for _ in range(LAGRANGE_STEPS):
             z = self.coordinates.z(phi)
             loglike, score, hessian = self.model.sums(z, 2)
-            level, gradient, curvature = self._level(z)
-            score, normal = self.coordinates.free_gradient(score), self.coordinates.free_gradient(gradient)
-            lagrangian = self.coordinates.free_hessian(hessian - multiplier * curvature)
-            system = torch.cat(
-                [torch.cat([lagrangian, -normal[:, None]], 1), torch.cat([-normal, normal.new_zeros(1)])[None]]
-            )
-            right = torch.cat([-score, normal.new_tensor([level - value])])
+            levels, gradients, curvatures = self._levels(z)
+            score = self.coordinates.free_gradient(score)
+            normals = torch.stack([self.coordinates.free_gradient(gradient) for gradient in gradients])
+            lagrangian = self.coordinates.free_hessian(hessian - torch.tensordot(multipliers, curvatures, 1))
+            corner = normals.new_zeros(len(values), len(values))
+            system = torch.cat([torch.cat([lagrangian, -normals.T], 1), torch.cat([-normals, corner], 1)])
+            right = torch.cat([-score, levels - values])
             if not bool(torch.isfinite(system).all() & torch.isfinite(right).all()):
                 break
             answer, info = torch.linalg.solve_ex(system, right)
             if int(info) != 0:
                 break
-            step, multiplier = answer[:-1], float(answer[-1])
-            if float(-step @ lagrangian @ step) < TOLERANCE and abs(level - value) < 1e-10 * self.unit:
-                return ProfilePoint(value, float(loglike), multiplier, z)
+            step, multipliers = answer[: len(phi)], answer[len(phi) :]
+            if float(-step @ lagrangian @ step) < TOLERANCE and bool(
+                ((levels - values).abs() < 1e-10 * self.units).all()
+            ):
+                return Constrained(float(loglike), multipliers, z)
             phi = phi + step
-        return ProfilePoint(value, math.nan, math.nan, near)
+        return Constrained(math.nan, nothing, near)

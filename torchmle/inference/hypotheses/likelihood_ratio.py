@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import torch
 
 from ..distributions import chi2_tail
-from .linear import entry_of_a_matrix, equations, fitted_under, independent
+from .linear import beyond_theta, equations, fitted_under, independent
 
 if TYPE_CHECKING:
     from ...results import Results
@@ -44,12 +44,12 @@ def lr_test(results: Results, other: Any, force: bool = False) -> LikelihoodRati
     """
     if not hasattr(other, "k_free"):
         _refuse_untrusted(results, force)
-        entry = entry_of_a_matrix(results, other)
-        if entry is None:
+        beyond = beyond_theta(results, other)
+        if beyond is None:
             count = equations(results, other)[1]
             return _ratio(results, fitted_under(results, other), count)
-        path, point, direction = entry
-        return _tested(2 * (path.top - point.loglike) / results.scale, independent(results, direction, other))
+        loglike, _, rows = beyond
+        return _tested(2 * (results.fit.optimum.value - loglike) / results.scale, independent(results, rows, other))
     if results.nobs != other.nobs:
         raise ValueError(f"the models have {results.nobs:g} and {other.nobs:g} observations; they must share the rows")
     _refuse_other_responses(results, other)

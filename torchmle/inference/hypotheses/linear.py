@@ -10,11 +10,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ...fitting.constraints import LinearConstraints, in_theta
+from ...fitting.constraints import LinearConstraints, NotLinear, in_theta
 from ...fitting.coordinates import Coordinates
 from ...fitting.equations import constraint
 from ...fitting.maximum import null_directions
-from ..profile_path import Level, ProfilePoint, path_of, stands_alone
+from ..profile_path import Levels
 
 if TYPE_CHECKING:
     from ...results import Results
@@ -90,23 +90,31 @@ def _boundary(coordinates: Coordinates) -> Tensor:
     return torch.eye(len(coordinates.origin), dtype=torch.float64)[:, list(coordinates.boundary)]
 
 
-def entry_of_a_matrix(results: Results, hypothesis: Any) -> tuple[Level, ProfilePoint, Tensor] | None:
-    """The maximum where one entry of a covariance matrix, or the like, has a value, and what that forbids; None for others.
+def beyond_theta(results: Results, hypothesis: Any) -> tuple[float, Tensor, Tensor] | None:
+    """The maximum under equations in reported values that are none in theta; None for others.
 
-    No equation in theta says so: the other entries move with it.  Forbidden is the direction in z of the entry there, (1, k).
+    They are those among entries of a covariance matrix, whose other entries move with them, and between parameters of
+    different scales.
+
+    Returns
+    -------
+    loglike : float
+    z : Tensor (k,)
+    rows : Tensor (p, k)
+        Directions in z that they forbid there.
     """
     layout = results.model.layout
     r, q = constraint(list(layout.names), hypothesis)
-    involved = np.flatnonzero(r.any(0))
-    if len(r) != 1 or len(involved) != 1 or stands_alone(layout, int(involved[0])):
-        return None
-    path = path_of(results, int(involved[0]))
-    assert isinstance(path, Level)
-    value = torch.tensor(q[0] / r[0, involved[0]], dtype=torch.float64)
-    point = path.at(float(path.scale.inverse(value)), results.fit.z)
-    if not point.finite:
-        raise ValueError(f"no maximum was found where {layout.names[involved[0]]} is {float(value):g}")
-    return path, point, path.direction(point.z)[None]
+    try:
+        in_theta(layout, LinearConstraints(r, q[:, None], layout.names))
+    except NotLinear:
+        weights = torch.from_numpy(np.asarray(r, dtype=float))
+        levels = Levels(results, lambda theta: weights @ layout.natural(theta))
+        point = levels.at(torch.from_numpy(np.asarray(q, dtype=float)), results.fit.z)
+        if not point.finite:
+            raise ValueError(f"no maximum was found under the hypothesis {hypothesis!r}") from None
+        return point.loglike, point.z, levels.directions(point.z)
+    return None
 
 
 def in_z(coordinates: Coordinates, rows: Tensor) -> Tensor:

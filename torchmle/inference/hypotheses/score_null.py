@@ -15,7 +15,7 @@ from ...fitting.columns import far_centres
 from ...fitting.constraints import LinearConstraints, in_theta
 from ...fitting.coordinates import Coordinates, fixed_entries, hold
 from ...fitting.equations import constraint
-from .linear import entry_of_a_matrix, equations, fitted_under, in_z, independent
+from .linear import beyond_theta, equations, fitted_under, in_z, independent
 from .null import widened
 
 if TYPE_CHECKING:
@@ -62,11 +62,10 @@ def null_of(results: Results, exog_extra: Any, params: Any, count: int | None, r
     if params is not None:
         return _given(results, params, count, r_matrix)
     if r_matrix is not None:
-        entry = entry_of_a_matrix(results, r_matrix)
-        if entry is not None:
-            _, point, direction = entry
-            count = independent(results, direction, r_matrix)
-            return Null(results.model, point.z, results.fit.coordinates, direction, count)
+        beyond = beyond_theta(results, r_matrix)
+        if beyond is not None:
+            _, z, rows = beyond
+            return Null(results.model, z, results.fit.coordinates, rows, independent(results, rows, r_matrix))
         inside = constrained or bool(results.fit.coordinates.dropped)
         return _within(results, r_matrix) if inside else _of_constraints(fitted_under(results, r_matrix))
     if constrained:
