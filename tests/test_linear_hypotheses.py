@@ -235,28 +235,30 @@ def several_normals(n=150):
 
 
 def test_equations_among_entries_of_a_covariance_matrix():
-    """Bartlett's likelihood ratio of independence, -n log |R|; of a block; Pitman's and Morgan's of equal variances."""
+    """Bartlett's ratio of independence, -n log |R|, of all and of a block; Pitman's and Morgan's of equal variances; scores n r^2."""
     df = several_normals()
-    n, res = len(df), tm.MVNormal.from_formula("a + b + c ~ 1", df).fit()
-    correlations = np.corrcoef(df.T)
-    pairs = "cov[b, a] = 0, cov[c, a] = 0"
-    block = 1 - correlations[0, 1:] @ np.linalg.solve(correlations[1:, 1:], correlations[1:, 0])
-    one, other = (tm.MVNormal.from_formula(f"{y} ~ 1", df).fit() for y in ("a + b", "c + a"))
+    n, r = len(df), np.corrcoef(df.T)
+    block = r[0, 1:] @ np.linalg.solve(r[1:, 1:], r[1:, 0])
     sums = np.corrcoef(df["a"] + df["b"], df["a"] - df["b"])[0, 1]
-    for fit, hypothesis, statistic, df_diff in (
-        (res, f"{pairs}, cov[c, b] = 0", -n * np.linalg.slogdet(correlations)[1], 3),
-        (res, pairs, -n * np.log(block), 2),
-        (one, "cov[a, a] = cov[b, b]", -n * np.log1p(-(sums**2)), 1),
-        (other, "cov[a, c] = 0, a[Intercept] = 0", None, 2),
+    three, two = (tm.MVNormal.from_formula(f"{y} ~ 1", df).fit() for y in ("a + b + c", "a + b"))
+    pairs = "cov[b, a] = 0, cov[c, a] = 0"
+    for fit, hypothesis, ratio, score, df_diff in (
+        (three, f"{pairs}, cov[c, b] = 0", -np.linalg.slogdet(r)[1], (r[np.tril_indices(3, -1)] ** 2).sum(), 3),
+        (three, pairs, -np.log1p(-block), block, 2),
+        (two, "cov[a, a] = cov[b, b]", -np.log1p(-(sums**2)), sums**2, 1),
     ):
-        if statistic is None:  # without correlation they are two samples
-            statistic = 2 * (fit.llf - _alone(df["c"], df["c"].mean()) - _alone(df["a"], 0.0))
-        ratio = fit.lr_test(hypothesis)
-        assert ratio.statistic == pytest.approx(statistic, rel=1e-8) and ratio.df_diff == df_diff
-        score = fit.score_test(hypothesis, cov_type="eim")
-        assert score.k_constraint == df_diff and score.statistic == pytest.approx(statistic, rel=0.2)
-    independence = res.score_test(f"{pairs}, cov[c, b] = 0", cov_type="eim").statistic
-    assert independence == pytest.approx(n * (correlations[np.tril_indices(3, -1)] ** 2).sum(), rel=1e-8)
+        found, rao = fit.lr_test(hypothesis), fit.score_test(hypothesis, cov_type="eim")
+        assert found.statistic == pytest.approx(n * ratio, rel=1e-8) and found.df_diff == df_diff
+        assert rao.statistic == pytest.approx(n * score, rel=1e-7) and rao.k_constraint == df_diff
+
+
+def test_an_equation_of_a_covariance_beside_one_of_a_mean():
+    """Without correlation they are two samples, one of a known mean."""
+    df = several_normals()
+    res = tm.MVNormal.from_formula("c + a ~ 1", df).fit()
+    found = res.lr_test("cov[a, c] = 0, a[Intercept] = 0")
+    expected = 2 * (res.llf - _alone(df["c"], df["c"].mean()) - _alone(df["a"], 0.0))
+    assert found.statistic == pytest.approx(expected, rel=1e-8) and found.df_diff == 2
 
 
 def _alone(y, mean):

@@ -51,7 +51,8 @@ class RegressionModel(Observed, LikelihoodModel):
     unless they are given a formula (``sigma="~ w"``) or a matrix.  In `loglike_obs`, ``p.mu`` and ``p.sigma`` are
     natural values per row and ``p.real.mu`` is the linear predictor.
 
-    Every model takes ``offset=``, or ``offset(...)`` in the main formula: what is added to the first linear predictor.
+    ``offset=``, or ``offset(...)`` in the main formula, is added to the first linear predictor (`MNLogit`, where none is first,
+    takes none).
 
     A constant parameter is reported on its natural scale under its own name.  A parameter with a formula is
     reported as coefficients of its linear predictor, named ``sigma[w]``.
